@@ -1,0 +1,9 @@
+//! Clinical cases: the one record that every benchmark, trainer and verifier of Attending reads.
+//!
+//! Design decision: every data set, whatever its published layout, is mapped to [`Case`] by a small loader, and nothing
+//! downstream knows where a case came from. The cost is that a field which a data set has and `Case` has not lands in
+//! `metadata`; the gain is that prompts, verifiers and reports are written once.
+
+pub mod case;
+
+pub use case::{Answer, AnswerOption, Case, Document, Task};

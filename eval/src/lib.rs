@@ -1,0 +1,1 @@
+//! Statistics, results and reports of evaluations, audits and training runs.

@@ -1,0 +1,1 @@
+//! Trains clinical reasoning models with rule-based, verifiable rewards.

@@ -1,0 +1,2 @@
+//! The `attending` command.
+fn main() {}
