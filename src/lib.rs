@@ -1,1 +1,2 @@
 //! Trains clinical reasoning models with rule-based, verifiable rewards.
+pub mod model;
