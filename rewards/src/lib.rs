@@ -4,6 +4,7 @@
 //! [`Check`]s alone, so that every point can be explained. The cost is a larger result than a number; the gain is that
 //! a score can be audited. Nothing here knows of models or tensors.
 
+pub mod advantage;
 pub mod response;
 pub mod scored;
 
