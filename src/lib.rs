@@ -1,2 +1,3 @@
 //! Trains clinical reasoning models with rule-based, verifiable rewards.
+pub mod config;
 pub mod model;

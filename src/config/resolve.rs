@@ -1,0 +1,255 @@
+//! From the values as written to the configuration that a run uses: names are looked up, numbers are checked.
+
+use std::path::PathBuf;
+
+use super::error::ConfigError;
+use super::raw::RawConfig;
+use super::source::Places;
+use super::{Aggregation, Estimator, Gate, Kl, Loss, ModelPath, OverLong, RunConfig, Saved, Schedule, Whiten};
+
+/// Checks every value.
+pub(super) fn resolve(raw: RawConfig, places: &Places) -> Result<RunConfig, ConfigError> {
+    let check = Checker { places };
+    check.not_available(&raw)?;
+    check.numbers(&raw)?;
+    let gates = &raw.advantage.gates;
+    let gate = |key: &str, text: &str| check.name(key, text, Gate::NAMES);
+    let config = RunConfig {
+        model: match raw.model.path.as_str() {
+            "" => return Err(check.wrong("model.path", "is empty; give a folder, a .gguf file or `embedded`")),
+            "embedded" => ModelPath::Embedded,
+            path => ModelPath::File(PathBuf::from(path)),
+        },
+        over_long: check.name("data.over_long", &raw.data.over_long, OverLong::NAMES)?,
+        estimator: check.name("advantage.estimator", &raw.advantage.estimator, Estimator::NAMES)?,
+        gates: [
+            gate("advantage.gates.accuracy", &gates.accuracy)?,
+            gate("advantage.gates.faithfulness", &gates.faithfulness)?,
+            gate("advantage.gates.comprehensiveness", &gates.comprehensiveness)?,
+            gate("advantage.gates.format", &gates.format)?,
+        ],
+        whiten: check.name("advantage.whiten", &raw.advantage.whiten, Whiten::NAMES)?,
+        loss: check.name("objective.loss", &raw.objective.loss, Loss::NAMES)?,
+        aggregation: check.name("objective.aggregation", &raw.objective.aggregation, Aggregation::NAMES)?,
+        kl: check.kl(&raw.objective.kl)?,
+        schedule: check.name("optim.schedule", &raw.optim.schedule, Schedule::NAMES)?,
+        saved: match raw.trainer.saved.as_str() {
+            "auto" => None,
+            other => Some(check.name("trainer.saved", other, Saved::NAMES)?),
+        },
+        raw,
+    };
+    check.one_of("prompt.format", &config.raw.prompt.format, &["think_answer", "dx_conclusion", "plain"])?;
+    check.one_of("rewards.preset", &config.raw.rewards.preset, &["crpo", "clinical-r1", "accuracy-only"])?;
+    Ok(config)
+}
+
+struct Checker<'a> {
+    places: &'a Places,
+}
+
+impl Checker<'_> {
+    fn wrong(&self, key: &str, problem: impl Into<String>) -> ConfigError {
+        ConfigError::Value { place: self.places.of(key), key: key.to_owned(), problem: problem.into() }
+    }
+
+    fn name<T: Copy>(&self, key: &str, text: &str, names: &[(&str, T)]) -> Result<T, ConfigError> {
+        match names.iter().find(|(name, _)| *name == text) {
+            Some((_, value)) => Ok(*value),
+            None => Err(self.not_one_of(key, text, &names.iter().map(|(name, _)| *name).collect::<Vec<_>>())),
+        }
+    }
+
+    fn one_of(&self, key: &str, text: &str, names: &[&str]) -> Result<(), ConfigError> {
+        if names.contains(&text) { Ok(()) } else { Err(self.not_one_of(key, text, names)) }
+    }
+
+    fn not_one_of(&self, key: &str, text: &str, names: &[&str]) -> ConfigError {
+        self.wrong(key, format!("is \"{text}\"; it must be one of {}", names.join(", ")))
+    }
+
+    fn kl(&self, text: &str) -> Result<Kl, ConfigError> {
+        if text == "k1" {
+            return Err(
+                self.wrong("objective.kl", "is \"k1\", whose expected gradient as a loss is zero; use k2, k3 or k3+")
+            );
+        }
+        self.name("objective.kl", text, Kl::NAMES)
+    }
+
+    /// Values that the format knows and this build does not.
+    fn not_available(&self, raw: &RawConfig) -> Result<(), ConfigError> {
+        let refuse = |key: &str, what: &'static str| {
+            Err(ConfigError::NotAvailable { place: self.places.of(key), key: key.to_owned(), what })
+        };
+        match raw.rollout.engine.as_str() {
+            "local" => {}
+            "remote" => return refuse("rollout.engine", "remote rollouts come with a later release; use local"),
+            other => return Err(self.not_one_of("rollout.engine", other, &["local"])),
+        }
+        match raw.trainer.device.as_str() {
+            "auto" | "cpu" => {}
+            device if device == "cuda" || device.starts_with("cuda:") => {
+                return refuse("trainer.device", "CUDA devices come with a later release; use cpu");
+            }
+            other => return Err(self.not_one_of("trainer.device", other, &["auto", "cpu"])),
+        }
+        match raw.model.dtype.as_str() {
+            "f32" => {}
+            "bf16" => return refuse("model.dtype", "bf16 needs a CUDA device; use f32"),
+            other => return Err(self.not_one_of("model.dtype", other, &["f32", "bf16"])),
+        }
+        match raw.advantage.estimator.as_str() {
+            "gigpo" => {
+                refuse("advantage.estimator", "gigpo needs multi-turn training, which comes with a later release")
+            }
+            "batch_std" | "mo_grpo" | "gdpo" | "constrained" => refuse(
+                "advantage.estimator",
+                "this estimator comes with a later release; use grpo, dr_grpo, rloo or crpo",
+            ),
+            name if name.starts_with("verl:") || name.starts_with("trl:") => {
+                refuse("advantage.estimator", "other trainers' presets come with a later release")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn numbers(&self, raw: &RawConfig) -> Result<(), ConfigError> {
+        let (rollout, advantage, objective) = (&raw.rollout, &raw.advantage, &raw.objective);
+        let (optim, trainer) = (&raw.optim, &raw.trainer);
+        for (key, value) in [
+            ("data.max_prompt_tokens", raw.data.max_prompt_tokens),
+            ("rollout.group_size", rollout.group_size),
+            ("rollout.prompts_per_step", rollout.prompts_per_step),
+            ("rollout.max_new_tokens", rollout.max_new_tokens),
+            ("objective.steps_per_batch", objective.steps_per_batch),
+            ("trainer.max_packed_tokens", trainer.max_packed_tokens),
+            ("trainer.keep", trainer.keep),
+            ("sft.sequences_per_step", raw.sft.sequences_per_step),
+        ] {
+            if value == 0 {
+                return Err(self.wrong(key, "is 0; it must be at least 1"));
+            }
+        }
+        if rollout.group_size == 1 {
+            return Err(self.wrong(
+                "rollout.group_size",
+                format!(
+                    "is 1, but the estimator {} compares the responses to one prompt; it must be at least 2",
+                    advantage.estimator
+                ),
+            ));
+        }
+        if objective.steps_per_batch > rollout.prompts_per_step {
+            return Err(self.wrong(
+                "objective.steps_per_batch",
+                format!(
+                    "is {}, more than the {} prompts of a step",
+                    objective.steps_per_batch, rollout.prompts_per_step
+                ),
+            ));
+        }
+        let positive = |key: &str, value: f64| {
+            if value.is_finite() && value > 0.0 {
+                Ok(())
+            } else {
+                Err(self.wrong(key, format!("is {value}; it must be above 0")))
+            }
+        };
+        let not_negative = |key: &str, value: f64| {
+            if value.is_finite() && value >= 0.0 {
+                Ok(())
+            } else {
+                Err(self.wrong(key, format!("is {value}; it must be at least 0")))
+            }
+        };
+        let share = |key: &str, value: f64| {
+            if (0.0..=1.0).contains(&value) {
+                Ok(())
+            } else {
+                Err(self.wrong(key, format!("is {value}; it must be within 0 and 1")))
+            }
+        };
+        positive("rollout.temperature", rollout.temperature)?;
+        share("rollout.top_p", rollout.top_p)?;
+        positive("rollout.top_p", rollout.top_p)?;
+        let weights = &raw.rewards.weights;
+        not_negative("rewards.weights.accuracy", weights.accuracy)?;
+        not_negative("rewards.weights.faithfulness", weights.faithfulness)?;
+        not_negative("rewards.weights.comprehensiveness", weights.comprehensiveness)?;
+        not_negative("rewards.weights.format", weights.format)?;
+        if weights.accuracy + weights.faithfulness + weights.comprehensiveness + weights.format == 0.0 {
+            return Err(self.wrong("rewards.weights", "are all 0; nothing would be learned"));
+        }
+        share("rewards.max_unscorable", raw.rewards.max_unscorable)?;
+        not_negative("advantage.floor", advantage.floor)?;
+        positive("advantage.clip", advantage.clip)?;
+        share("objective.clip_low", objective.clip_low)?;
+        not_negative("objective.clip_high", objective.clip_high)?;
+        not_negative("objective.kl_coefficient", objective.kl_coefficient)?;
+        not_negative("objective.entropy_coefficient", objective.entropy_coefficient)?;
+        positive("optim.lr", optim.lr)?;
+        for beta in optim.betas {
+            if !(0.0..1.0).contains(&beta) {
+                return Err(self.wrong("optim.betas", format!("holds {beta}; both must be at least 0 and below 1")));
+            }
+        }
+        not_negative("optim.weight_decay", optim.weight_decay)?;
+        positive("optim.max_grad_norm", optim.max_grad_norm)?;
+        positive("check.max_log_prob", raw.check.max_log_prob)?;
+        positive("check.max_gradient", raw.check.max_gradient)?;
+        positive("sft.epochs", raw.sft.epochs)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::ConfigSource;
+
+    fn refusal(assignment: &str) -> String {
+        let mut source = ConfigSource::default();
+        source.set(assignment).unwrap();
+        source.resolve().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn values_are_refused_in_a_sentence() {
+        for (assignment, sentence) in [
+            (
+                "rollout.group_size=1",
+                "--set: `rollout.group_size` is 1, but the estimator crpo compares the responses to one prompt; it must \
+                 be at least 2",
+            ),
+            (
+                "objective.kl=k1",
+                "--set: `objective.kl` is \"k1\", whose expected gradient as a loss is zero; use k2, k3 or k3+",
+            ),
+            ("rollout.max_new_tokens=0", "--set: `rollout.max_new_tokens` is 0; it must be at least 1"),
+            ("objective.loss=pppo", "--set: `objective.loss` is \"pppo\"; it must be one of ppo, gspo, cispo"),
+            ("rollout.temperature=0", "--set: `rollout.temperature` is 0; it must be above 0"),
+            ("rollout.top_p=1.5", "--set: `rollout.top_p` is 1.5; it must be within 0 and 1"),
+            ("optim.betas=[0.9, 1.0]", "--set: `optim.betas` holds 1; both must be at least 0 and below 1"),
+            (
+                "objective.steps_per_batch=17",
+                "--set: `objective.steps_per_batch` is 17, more than the 16 prompts of a step",
+            ),
+            (
+                "trainer.device=cuda:1",
+                "--set: `trainer.device` is not available in this build: CUDA devices come with a later release; use cpu",
+            ),
+            (
+                "rollout.engine=remote",
+                "--set: `rollout.engine` is not available in this build: remote rollouts come with a later release; use \
+                 local",
+            ),
+        ] {
+            assert_eq!(refusal(assignment), sentence);
+        }
+    }
+
+    #[test]
+    fn defaults_are_accepted() {
+        ConfigSource::default().resolve().unwrap();
+    }
+}
