@@ -1,3 +1,4 @@
 //! Trains clinical reasoning models with rule-based, verifiable rewards.
 pub mod config;
 pub mod model;
+pub mod objective;

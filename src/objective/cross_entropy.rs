@@ -1,0 +1,55 @@
+//! The objective of supervised training: the mean negative log-likelihood of the trained tokens.
+
+use super::{Coefficient, Label, LabelValue, Normaliser, TokenObjective};
+
+/// `-sum of w_t logp_t`, with the weights of a [`Normaliser`].
+#[derive(Debug, Clone)]
+pub struct CrossEntropy {
+    weights: Vec<f64>,
+    loss: f64,
+    log_prob: f64,
+    entropy: f64,
+    tokens: usize,
+}
+
+impl CrossEntropy {
+    /// For a micro-batch whose sequences have `lengths` trained tokens each, in the tree's order.
+    pub fn new(normaliser: &Normaliser, lengths: &[usize]) -> Self {
+        let weights = lengths.iter().map(|length| normaliser.token_weight(*length)).collect();
+        Self { weights, loss: 0.0, log_prob: 0.0, entropy: 0.0, tokens: 0 }
+    }
+
+    /// The micro-batch's share of the optimiser batch's loss.
+    pub fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    /// Sum of the log-probabilities seen, for a perplexity that does not depend on the aggregation.
+    pub fn log_prob_sum(&self) -> f64 {
+        self.log_prob
+    }
+
+    /// Sum of the entropies seen.
+    pub fn entropy_sum(&self) -> f64 {
+        self.entropy
+    }
+
+    /// Labels seen.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+}
+
+impl TokenObjective for CrossEntropy {
+    fn coefficients(&mut self, labels: &[Label], values: &[LabelValue], out: &mut [Coefficient]) {
+        for ((label, value), out) in labels.iter().zip(values).zip(out) {
+            let weight = self.weights[label.sequence as usize];
+            let log_prob = f64::from(value.log_prob);
+            self.loss -= weight * log_prob;
+            self.log_prob += log_prob;
+            self.entropy += f64::from(value.entropy);
+            self.tokens += 1;
+            *out = Coefficient { log_prob: -weight, entropy: 0.0 };
+        }
+    }
+}
