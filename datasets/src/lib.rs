@@ -5,5 +5,6 @@
 //! `metadata`; the gain is that prompts, verifiers and reports are written once.
 
 pub mod case;
+pub mod synth;
 
 pub use case::{Answer, AnswerOption, Case, Document, Task};
