@@ -5,6 +5,14 @@
 //! `metadata`; the gain is that prompts, verifiers and reports are written once.
 
 pub mod case;
+pub mod error;
+pub mod reader;
 pub mod synth;
+pub mod validate;
+pub mod writer;
 
-pub use case::{Answer, AnswerOption, Case, Document, Task};
+pub use case::{Answer, AnswerOption, Case, Document, NumberAnswer, Task};
+pub use error::{DataError, Problem};
+pub use reader::{CaseReader, Records, read_cases};
+pub use validate::validate;
+pub use writer::{AtomicFile, RecordWriter};

@@ -21,10 +21,9 @@ pub use respond::{Kind, Reference, respond};
 pub use rng::Rng;
 pub use truth::Truth;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::case::{NumberAnswer, SCHEMA};
-use crate::{Answer, AnswerOption, Case, Task};
+use crate::{AnswerOption, Case, NumberAnswer, Task};
 use condition::{CONDITIONS, Condition};
 use patient::Patient;
 use truth::{Asked, Fact, posterior};
@@ -142,19 +141,9 @@ const QUESTIONS: &[&str] = &[
 ];
 
 fn empty(task: Task) -> Case {
-    Case {
-        schema: SCHEMA.to_owned(),
-        id: String::new(),
-        dataset: "synth".to_owned(),
-        split: String::new(),
-        task,
-        context: Vec::new(),
-        question: String::new(),
-        options: Vec::new(),
-        answer: Answer::default(),
-        metadata: Map::new(),
-        extra: Map::new(),
-    }
+    let mut case = Case::new("", task, "");
+    case.dataset = "synth".to_owned();
+    case
 }
 
 /// Stores the ground truth.
@@ -176,12 +165,7 @@ fn single_choice(patient: &Patient, rng: &mut Rng) -> Case {
     let mut case = empty(Task::SingleChoice);
     case.question = format!("{} {}", vignette::vignette(patient, rng), rng.pick(QUESTIONS));
     for (letter, option) in ('A'..).zip(&patient.options) {
-        case.options.push(AnswerOption {
-            key: letter.to_string(),
-            text: option.name.to_owned(),
-            value: None,
-            extra: Map::new(),
-        });
+        case.options.push(AnswerOption::new(letter, option.name));
         if option.id == patient.condition.id {
             case.answer.keys = vec![letter.to_string()];
         }

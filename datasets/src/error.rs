@@ -1,0 +1,89 @@
+//! What can go wrong with a data file, said in one sentence.
+
+use std::fmt;
+use std::io;
+
+/// One fault of one record: the field, and what it should have been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the field (`options[2].key`); empty where the record as a whole is meant.
+    pub field: String,
+    /// What is wrong and what was expected.
+    pub message: String,
+}
+
+impl Problem {
+    /// A fault of a field.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.field.is_empty() {
+            write!(f, "field `{}`: ", self.field)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// An error of reading or writing a data file. The command line maps it to exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file cannot be opened or read.
+    #[error("{file}: cannot read: {source}")]
+    Read {
+        /// The file as the user named it.
+        file: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("{file}: cannot write: {source}")]
+    Write {
+        /// The file as the user named it.
+        file: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A record is malformed.
+    #[error("{file}, line {line}: {problem}")]
+    Record {
+        /// The file as the user named it.
+        file: String,
+        /// Counted from 1; for a JSON array, the record's number.
+        line: u64,
+        /// The field and what was expected.
+        problem: Problem,
+    },
+    /// The file holds no record, or no good one.
+    #[error("{file}: no {what} in it{}", if *bad > 0 { format!(" ({bad} malformed)") } else { String::new() })]
+    Empty {
+        /// The file as the user named it.
+        file: String,
+        /// What was looked for.
+        what: &'static str,
+        /// Malformed records that were skipped.
+        bad: u64,
+    },
+    /// The file's layout is none that is known.
+    #[error("{file}: {message}")]
+    Layout {
+        /// The file as the user named it.
+        file: String,
+        /// What was found and what is read.
+        message: String,
+    },
+    /// An argument that no file can make good.
+    #[error("{0}")]
+    Argument(String),
+}
+
+impl DataError {
+    /// Whether reading can go on after it, leaving one record out.
+    pub fn skippable(&self) -> bool {
+        matches!(self, Self::Record { .. })
+    }
+}
