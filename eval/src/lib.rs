@@ -1,1 +1,3 @@
 //! Statistics, results and reports of evaluations, audits and training runs.
+
+pub mod stats;
