@@ -28,6 +28,24 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Where a record stands in its file, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A line of text.
+    Line(u64),
+    /// A record of a JSON array or object.
+    Record(u64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(number) => write!(f, "line {number}"),
+            Self::Record(number) => write!(f, "record {number}"),
+        }
+    }
+}
+
 /// An error of reading or writing a data file. The command line maps it to exit status 2.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -49,12 +67,12 @@ pub enum DataError {
         source: io::Error,
     },
     /// A record is malformed.
-    #[error("{file}, line {line}: {problem}")]
+    #[error("{file}, {place}: {problem}")]
     Record {
         /// The file as the user named it.
         file: String,
-        /// Counted from 1; for a JSON array, the record's number.
-        line: u64,
+        /// Where in the file.
+        place: Place,
         /// The field and what was expected.
         problem: Problem,
     },

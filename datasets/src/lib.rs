@@ -6,13 +6,18 @@
 
 pub mod case;
 pub mod error;
+pub mod loaders;
+pub mod raw;
 pub mod reader;
+pub mod summary;
 pub mod synth;
 pub mod validate;
 pub mod writer;
 
 pub use case::{Answer, AnswerOption, Case, Document, NumberAnswer, Task};
-pub use error::{DataError, Problem};
+pub use error::{DataError, Place, Problem};
+pub use loaders::{CaseFile, Choice, Loader, Mapping};
 pub use reader::{CaseReader, Records, read_cases};
+pub use summary::Summary;
 pub use validate::validate;
 pub use writer::{AtomicFile, RecordWriter};

@@ -8,9 +8,10 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::Case;
-use crate::error::{DataError, Problem};
+use crate::error::{DataError, Place, Problem};
 use crate::validate::validate;
 
 /// Most messages of skipped records that are kept for listing; all are counted.
@@ -95,12 +96,12 @@ impl Lines {
     }
 
     fn fault(&self, line: u64, problem: Problem) -> DataError {
-        DataError::Record { file: self.file.clone(), line, problem }
+        DataError::Record { file: self.file.clone(), place: Place::Line(line), problem }
     }
 }
 
-/// A malformed record that was left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The malformed records that were left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Skipped {
     /// How many there were.
     pub count: u64,
@@ -109,7 +110,7 @@ pub struct Skipped {
 }
 
 /// Sees each record and may refuse it.
-type Check<T> = Box<dyn FnMut(&T) -> Result<(), Problem> + Send>;
+pub(crate) type Check<T> = Box<dyn FnMut(&T) -> Result<(), Problem> + Send>;
 
 /// Records of one type from a JSON Lines file.
 pub struct Records<T> {
@@ -136,14 +137,7 @@ impl<T: DeserializeOwned> Records<T> {
 
     /// The same from lines.
     pub fn new(lines: Lines, skip_bad: bool, check: impl FnMut(&T) -> Result<(), Problem> + Send + 'static) -> Self {
-        Self {
-            lines,
-            skip_bad,
-            skipped: Skipped { count: 0, messages: Vec::new() },
-            check: Box::new(check),
-            failed: false,
-            kind: PhantomData,
-        }
+        Self { lines, skip_bad, skipped: Skipped::default(), check: Box::new(check), failed: false, kind: PhantomData }
     }
 
     /// The malformed records left out so far (with `skip_bad`).
@@ -205,29 +199,35 @@ impl Skipped {
 /// Not JSON, not the right shape.
 pub fn parse<T: DeserializeOwned>(line: &str) -> Result<T, Problem> {
     let mut source = serde_json::Deserializer::from_str(line);
-    let record = serde_path_to_error::deserialize(&mut source).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        // Where the text is no JSON, the path says only how far the parser came.
-        let path = if path == "." || !inner.is_data() { String::new() } else { path };
-        let text = inner.to_string();
-        // The position is within the line: keep the column, the line number is ours.
-        let message = match text.rfind(" at line ") {
-            Some(at) if inner.is_data() => text[..at].to_owned(),
-            Some(at) => {
-                format!("not valid JSON: {} at column {}, expected one JSON object a line", &text[..at], inner.column())
-            }
-            None => text,
-        };
-        Problem::new(path, message)
-    })?;
+    let record = serde_path_to_error::deserialize(&mut source).map_err(explain)?;
     source.end().map_err(|error| {
-        Problem::new(
-            "",
-            format!("more text after the record at column {}, expected one JSON object a line", error.column()),
-        )
+        let column = error.column();
+        Problem::new("", format!("more text after the record at column {column}, expected one JSON object a line"))
     })?;
     Ok(record)
+}
+
+/// A JSON value as a record, with the path of the field at fault.
+///
+/// # Errors
+/// Not the right shape.
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(explain)
+}
+
+/// The field and what was expected.
+fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let path = error.path().to_string();
+    let inner = error.into_inner();
+    let text = inner.to_string();
+    // The position is within the line: keep the column, the line number is ours.
+    let bare = text.rfind(" at line ").map_or(text.as_str(), |at| &text[..at]);
+    if inner.is_data() {
+        return Problem::new(if path == "." { "" } else { path.as_str() }, bare);
+    }
+    // Where the text is no JSON, the path says only how far the parser came.
+    let column = inner.column();
+    Problem::new("", format!("not valid JSON: {bare} at column {column}, expected one JSON object a line"))
 }
 
 /// Cases from a JSON Lines file, validated, their ids unique.

@@ -1,0 +1,92 @@
+//! Taking the fields of a published record, with a clear message for each that is not as expected.
+
+use serde_json::{Map, Value};
+
+use crate::AnswerOption;
+use crate::error::Problem;
+
+/// The fields of a record that have not been used yet.
+#[derive(Debug)]
+pub struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// All fields of a record.
+    pub fn new(record: Map<String, Value>) -> Self {
+        Self(record)
+    }
+
+    /// Takes a text that must be there and not blank.
+    ///
+    /// # Errors
+    /// It is missing, blank or no text.
+    pub fn text(&mut self, name: &str) -> Result<String, Problem> {
+        match self.0.shift_remove(name) {
+            Some(Value::String(text)) if !text.trim().is_empty() => Ok(text),
+            Some(Value::String(_)) => Err(Problem::new(name, "is empty, expected a text")),
+            Some(other) => Err(Problem::new(name, format!("found {}, expected a text", kind(&other)))),
+            None => Err(self.missing(name, "a text")),
+        }
+    }
+
+    /// Takes a text if it is there; `null` counts as absent.
+    ///
+    /// # Errors
+    /// It is there and no text.
+    pub fn optional_text(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        match self.0.shift_remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(Problem::new(name, format!("found {}, expected a text", kind(&other)))),
+        }
+    }
+
+    /// Takes options written as an object `{"A": "...", "B": "..."}`, in its order.
+    ///
+    /// # Errors
+    /// It is missing, no object, or holds anything but texts.
+    pub fn options(&mut self, name: &str) -> Result<Vec<AnswerOption>, Problem> {
+        let expected = "an object of option texts by letter";
+        let value = self.0.shift_remove(name).ok_or_else(|| self.missing(name, expected))?;
+        let Value::Object(map) = value else {
+            return Err(Problem::new(name, format!("found {}, expected {expected}", kind(&value))));
+        };
+        map.into_iter()
+            .map(|(key, value)| match value {
+                Value::String(text) => Ok(AnswerOption::new(key, text)),
+                other => Err(Problem::new(format!("{name}.{key}"), format!("found {}, expected a text", kind(&other)))),
+            })
+            .collect()
+    }
+
+    /// Takes any value.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.shift_remove(name)
+    }
+
+    /// Looks at a value.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// What is left, for `metadata`.
+    pub fn rest(self) -> Map<String, Value> {
+        self.0
+    }
+
+    /// A field that is not there.
+    pub fn missing(&self, name: &str, expected: &str) -> Problem {
+        Problem::new(name, format!("is missing, expected {expected}"))
+    }
+}
+
+/// What a JSON value is, in a message.
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

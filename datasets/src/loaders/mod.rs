@@ -1,0 +1,210 @@
+//! Loaders: from the published files of a data set to [`Case`]s.
+//!
+//! A new data set is one small file: a type that implements [`Loader`] (a record in, a case out), and its line in
+//! [`LOADERS`]. Reading, layouts, validation, skipping and messages are done here for all of them.
+
+mod attending;
+pub mod fields;
+pub mod mapped;
+mod medical_o1;
+mod medqa;
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+pub use fields::Fields;
+pub use mapped::Mapping;
+
+use crate::Case;
+use crate::error::{DataError, Place, Problem};
+use crate::raw::{Raw, RawRecords};
+use crate::reader::{Check, Skipped, case_check, display};
+
+/// Where a record comes from, for ids and splits.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The file's name without its endings: `us_4opt_test`.
+    pub stem: &'a str,
+    /// The record's number in the file, counted from 0.
+    pub index: u64,
+    /// Its key, in a JSON object of records.
+    pub key: Option<&'a str>,
+}
+
+/// Maps one record of a data set to a case.
+pub trait Loader: Sync {
+    /// The name for `--loader`.
+    fn name(&self) -> &'static str;
+
+    /// One line for people: what is read.
+    fn about(&self) -> &'static str;
+
+    /// Whether a file's first record looks like this data set.
+    fn recognises(&self, stem: &str, first: &Map<String, Value>) -> bool;
+
+    /// The case of one record; fields that are not used go to `metadata`.
+    ///
+    /// # Errors
+    /// The field at fault and what was expected.
+    fn case(&self, record: Map<String, Value>, origin: Origin) -> Result<Case, Problem>;
+}
+
+/// All loaders, in the order in which files are offered to them.
+pub const LOADERS: &[&dyn Loader] = &[&attending::Native, &medical_o1::MedicalO1, &medqa::MedQa];
+
+/// How a file is to be read.
+#[derive(Debug, Clone, Default)]
+pub enum Choice {
+    /// By the first loader that recognises its first record.
+    #[default]
+    Auto,
+    /// By the loader of that name.
+    Named(String),
+    /// By naming its columns.
+    Mapped(Mapping),
+}
+
+/// The cases of a file: read, mapped, validated, their ids unique.
+pub struct CaseFile {
+    raw: RawRecords,
+    loader: Box<dyn AsLoader>,
+    first: Option<Result<Raw, DataError>>,
+    stem: String,
+    index: u64,
+    skip_bad: bool,
+    skipped: Skipped,
+    check: Check<Case>,
+    ended: bool,
+}
+
+/// A loader of the registry, or a mapping of one's own.
+trait AsLoader {
+    fn get(&self) -> &dyn Loader;
+}
+
+impl AsLoader for &'static dyn Loader {
+    fn get(&self) -> &dyn Loader {
+        *self
+    }
+}
+
+impl AsLoader for Mapping {
+    fn get(&self) -> &dyn Loader {
+        self
+    }
+}
+
+impl CaseFile {
+    /// Opens a file; `-` is standard input.
+    ///
+    /// # Errors
+    /// The file cannot be read, or no loader suits it.
+    pub fn open(path: &Path, choice: &Choice, skip_bad: bool) -> Result<Self, DataError> {
+        let mut raw = RawRecords::open(path)?;
+        let stem = stem(path);
+        let mut skipped = Skipped::default();
+        let mut first = raw.next();
+        // With `skip_bad` the loader is chosen by the first record that can be read at all.
+        while let Some(Err(error)) = &first {
+            if !skip_bad || !error.skippable() {
+                break;
+            }
+            skipped.add(error.to_string());
+            first = raw.next();
+        }
+        let loader: Box<dyn AsLoader> = match choice {
+            Choice::Mapped(mapping) => Box::new(mapping.clone()),
+            Choice::Named(name) => Box::new(named(name)?),
+            Choice::Auto => {
+                let native: &'static dyn Loader = &attending::Native;
+                match &first {
+                    Some(Ok(record)) => {
+                        let found = LOADERS.iter().find(|loader| loader.recognises(&stem, &record.fields));
+                        Box::new(*found.ok_or_else(|| unknown(path, &record.fields))?)
+                    }
+                    // Nothing to recognise: the fault, or the file's end, is told when it is read.
+                    _ => Box::new(native),
+                }
+            }
+        };
+        Ok(Self { raw, loader, first, stem, index: 0, skip_bad, skipped, check: Box::new(case_check()), ended: false })
+    }
+
+    /// The loader's name.
+    pub fn loader(&self) -> &'static str {
+        self.loader.get().name()
+    }
+
+    /// The malformed records left out so far (with `skip_bad`).
+    pub fn skipped(&self) -> &Skipped {
+        &self.skipped
+    }
+
+    fn map(&mut self, raw: Raw) -> Result<Case, DataError> {
+        let Raw { place, key, fields } = raw;
+        let origin = Origin { stem: &self.stem, index: self.index, key: key.as_deref() };
+        self.index += 1;
+        let case = self.loader.get().case(fields, origin);
+        case.and_then(|case| (self.check)(&case).map(|()| case)).map_err(|problem| self.raw.fault(place, problem))
+    }
+}
+
+impl Iterator for CaseFile {
+    type Item = Result<Case, DataError>;
+
+    /// A malformed record, unless skipped, is an error after which a caller may go on; a failing file ends.
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.ended {
+            let result = match self.first.take().or_else(|| self.raw.next())? {
+                Ok(raw) => self.map(raw),
+                Err(error) => Err(error),
+            };
+            match result {
+                Err(error) if error.skippable() && self.skip_bad => self.skipped.add(error.to_string()),
+                Err(error) => {
+                    self.ended = !error.skippable();
+                    return Some(Err(error));
+                }
+                Ok(case) => return Some(Ok(case)),
+            }
+        }
+        None
+    }
+}
+
+/// The loader of that name.
+fn named(name: &str) -> Result<&'static dyn Loader, DataError> {
+    LOADERS.iter().copied().find(|loader| loader.name() == name).ok_or_else(|| {
+        let known: Vec<&str> = LOADERS.iter().map(|loader| loader.name()).collect();
+        DataError::Argument(format!("no loader is called {name:?}, expected one of {}", known.join(", ")))
+    })
+}
+
+/// No loader recognises the first record.
+fn unknown(path: &Path, fields: &Map<String, Value>) -> DataError {
+    let names: Vec<&str> = fields.keys().map(String::as_str).take(12).collect();
+    let known: Vec<&str> = LOADERS.iter().map(|loader| loader.name()).collect();
+    DataError::Record {
+        file: display(path),
+        place: Place::Record(1),
+        problem: Problem::new(
+            "",
+            format!(
+                "no loader knows its fields ({}); name one of {} with --loader, or the columns with --map",
+                names.join(", "),
+                known.join(", ")
+            ),
+        ),
+    }
+}
+
+/// A file's name without `.gz` and one more ending.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name.strip_suffix(".gz").unwrap_or(&name).to_owned();
+    match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem.to_owned(),
+        _ => name,
+    }
+}
