@@ -12,6 +12,7 @@ pub mod condition;
 pub mod finding;
 pub mod patient;
 pub mod phrase;
+pub mod record;
 pub mod respond;
 pub mod rng;
 pub mod truth;
@@ -68,12 +69,15 @@ impl Split {
 pub struct Options {
     /// Tasks with their weights: single_choice, yes_no_maybe and numeric are known.
     pub tasks: Vec<(Task, f64)>,
+    /// Length of the record in tokens (see [`record::CHARACTERS_A_TOKEN`]); `None` puts a short vignette into the
+    /// question, and there is no record.
+    pub tokens: Option<usize>,
 }
 
 impl Default for Options {
     /// The mix that the embedded model is trained on: little arithmetic, since it cannot do much.
     fn default() -> Self {
-        Self { tasks: vec![(Task::SingleChoice, 0.88), (Task::YesNoMaybe, 0.07), (Task::Numeric, 0.05)] }
+        Self { tasks: vec![(Task::SingleChoice, 0.88), (Task::YesNoMaybe, 0.07), (Task::Numeric, 0.05)], tokens: None }
     }
 }
 
@@ -105,17 +109,21 @@ pub fn case(index: u64, seed: u64, split: Split, options: &Options) -> Case {
     let task = options.tasks.get(rng.weighted(&weights)).map_or(Task::SingleChoice, |(task, _)| *task);
     let patient = patient::draw(&mut rng);
     let mut case = match task {
-        Task::Numeric => numeric(&patient, &mut rng),
-        Task::YesNoMaybe => yes_no_maybe(patient, &mut rng),
-        _ => single_choice(&patient, &mut rng),
+        Task::Numeric => numeric(&patient, options.tokens, &mut rng),
+        Task::YesNoMaybe => yes_no_maybe(patient, options.tokens, &mut rng),
+        _ => single_choice(&patient, options.tokens, &mut rng),
     };
     case.id = format!("synth:{}:{index:06}", split.name());
     case.split = split.name().to_owned();
     case
 }
 
-/// References `0..per_case` for one case: kinds drawn by their shares, or each of `kinds` in turn where `per_case`
-/// equals their number and all shares are equal.
+/// Whether cases of a task can be drawn.
+pub fn writes(task: Task) -> bool {
+    matches!(task, Task::SingleChoice | Task::YesNoMaybe | Task::Numeric)
+}
+
+/// References `0..per_case` for one case: kinds drawn by their shares.
 pub fn references(case: &Case, seed: u64, per_case: u64, kinds: &[(Kind, f64)]) -> Vec<Reference> {
     let weights: Vec<f64> = kinds.iter().map(|(_, weight)| *weight).collect();
     (0..per_case)
@@ -146,6 +154,22 @@ fn empty(task: Task) -> Case {
     case
 }
 
+/// States the patient's facts: as a vignette before the question, or as a record in `context`.
+fn state(case: &mut Case, patient: &Patient, tokens: Option<usize>, rng: &mut Rng) {
+    match tokens {
+        None => case.question = vignette::vignette(patient, rng),
+        Some(tokens) => case.context = record::documents(patient, tokens, rng),
+    }
+}
+
+/// Adds a sentence to the question.
+fn ask(case: &mut Case, sentence: &str) {
+    if !case.question.is_empty() {
+        case.question.push(' ');
+    }
+    case.question.push_str(sentence);
+}
+
 /// Stores the ground truth.
 fn with_truth(mut case: Case, patient: &Patient, asked: Asked) -> Case {
     let truth = Truth {
@@ -161,9 +185,10 @@ fn with_truth(mut case: Case, patient: &Patient, asked: Asked) -> Case {
     case
 }
 
-fn single_choice(patient: &Patient, rng: &mut Rng) -> Case {
+fn single_choice(patient: &Patient, tokens: Option<usize>, rng: &mut Rng) -> Case {
     let mut case = empty(Task::SingleChoice);
-    case.question = format!("{} {}", vignette::vignette(patient, rng), rng.pick(QUESTIONS));
+    state(&mut case, patient, tokens, rng);
+    ask(&mut case, rng.text(QUESTIONS));
     for (letter, option) in ('A'..).zip(&patient.options) {
         case.options.push(AnswerOption::new(letter, option.name));
         if option.id == patient.condition.id {
@@ -174,14 +199,22 @@ fn single_choice(patient: &Patient, rng: &mut Rng) -> Case {
     with_truth(case, patient, Asked::Diagnosis { options })
 }
 
-fn numeric(patient: &Patient, rng: &mut Rng) -> Case {
+fn numeric(patient: &Patient, tokens: Option<usize>, rng: &mut Rng) -> Case {
     let mut case = empty(Task::Numeric);
     let mut patient = patient.clone();
     // Leave room for the values: two findings and no other measurement.
     patient.facts.retain(|fact| fact.number.is_none());
     patient.facts.truncate(3);
     let drawn = calculation::draw(&patient, rng);
-    case.question = format!("{} {} {}", vignette::vignette(&patient, rng), drawn.statement, drawn.question);
+    state(&mut case, &patient, tokens, rng);
+    match case.context.iter_mut().find(|document| document.id == "note") {
+        Some(note) => {
+            note.text.push('\n');
+            note.text.push_str(&drawn.statement);
+        }
+        None => ask(&mut case, &drawn.statement),
+    }
+    ask(&mut case, &drawn.question);
     case.answer.number = Some(NumberAnswer {
         value: drawn.value,
         unit: drawn.unit.to_owned(),
@@ -193,7 +226,7 @@ fn numeric(patient: &Patient, rng: &mut Rng) -> Case {
 
 /// "Does the record support X?": yes for the patient's condition, no for a rival, maybe where the facts that tell the
 /// two apart are left out.
-fn yes_no_maybe(mut patient: Patient, rng: &mut Rng) -> Case {
+fn yes_no_maybe(mut patient: Patient, tokens: Option<usize>, rng: &mut Rng) -> Case {
     let mut case = empty(Task::YesNoMaybe);
     let rivals: Vec<&'static Condition> =
         patient.options.iter().copied().filter(|c| c.id != patient.condition.id).collect();
@@ -221,7 +254,9 @@ fn yes_no_maybe(mut patient: Patient, rng: &mut Rng) -> Case {
         format!("Do these findings support {name}? Answer yes, no or maybe."),
         format!("Is {name} the likely diagnosis? Answer yes, no or maybe."),
     ];
-    case.question = format!("{} {}", vignette::vignette(&patient, rng), rng.pick(&questions));
+    state(&mut case, &patient, tokens, rng);
+    let question = rng.pick(&questions).clone();
+    ask(&mut case, &question);
     case.answer.keys = vec![answer.to_owned()];
     let asked =
         Asked::Support { condition: asked.id.to_owned(), rival: other.id.to_owned(), answer: answer.to_owned() };
