@@ -1,3 +1,4 @@
 //! Statistics, results and reports of evaluations, audits and training runs.
 
+pub mod report;
 pub mod stats;
