@@ -1,5 +1,6 @@
 //! The [`Scored`] record: a response's value for each objective, and the [`Check`]s behind it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,7 @@ pub struct Check {
     /// The objective that the check counts for.
     pub objective: Objective,
     /// The rule that made it.
-    pub rule: String,
+    pub rule: Cow<'static, str>,
     /// What it found.
     pub outcome: Outcome,
     /// How much it counts.
@@ -69,6 +70,9 @@ pub struct Check {
     /// Where in the response's text, if anywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Span>,
+    /// The field of the response that the span points into, where it is not `text`: `reasoning`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<Cow<'static, str>>,
     /// What in the evidence it rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<EvidenceSpan>,

@@ -1,0 +1,198 @@
+//! Assertion status of a mention, by the rules of NegEx and ConText (Chapman 2001, Harkema 2009) with cue phrases of
+//! this project: a cue opens a scope, which ends at a stop word, at a clause of its own, or at the sentence's end.
+
+use std::ops::Range;
+
+use crate::lexicon::{Cues, Match};
+use crate::text::{Sentence, Token};
+
+/// What a text says about a concept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// It is there.
+    Present,
+    /// It was there, or is known from before.
+    Historical,
+    /// It is not there.
+    Absent,
+    /// It may be there.
+    Possible,
+    /// It is supposed, asked for, or warned of.
+    Hypothetical,
+    /// Somebody else has it.
+    Family,
+}
+
+impl Status {
+    /// Whether the patient has or had it.
+    pub fn affirmed(self) -> bool {
+        matches!(self, Status::Present | Status::Historical)
+    }
+}
+
+/// Words that a cue reaches forwards: lists of negated items run long.
+const FORWARD: usize = 40;
+/// Words that a cue reaches backwards.
+const BACKWARD: usize = 12;
+
+/// The scopes of one sentence's cues.
+#[derive(Debug)]
+pub(crate) struct Scopes {
+    scopes: Vec<(Cues, Range<usize>)>,
+}
+
+impl Scopes {
+    pub(crate) fn new(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cues>]) -> Scopes {
+        let forward = Cues::NEGATES_AFTER | Cues::DOUBTS_AFTER | Cues::SUPPOSES | Cues::PAST | Cues::FAMILY;
+        let backward = Cues::NEGATES_BEFORE | Cues::DOUBTS_BEFORE;
+        let mut scopes = Vec::new();
+        for (index, cue) in cues.iter().enumerate() {
+            if cue.value.has(Cues::PSEUDO) {
+                continue;
+            }
+            if cue.value.has(forward) {
+                let end = scope_end(text, tokens, sentence, cues, index);
+                scopes.push((cue.value & forward, cue.tokens.end..end));
+            }
+            if cue.value.has(backward) {
+                let start = scope_start(tokens, sentence, cues, index);
+                scopes.push((cue.value & backward, start..cue.tokens.start));
+            }
+        }
+        Scopes { scopes }
+    }
+
+    /// The status of a mention on these tokens.
+    pub(crate) fn status(&self, mention: &Range<usize>) -> Status {
+        let covers = |roles: Cues| {
+            let around = |scope: &Range<usize>| scope.start <= mention.start && mention.end <= scope.end;
+            self.scopes.iter().any(|(cue, scope)| cue.has(roles) && around(scope))
+        };
+        if covers(Cues::FAMILY) {
+            Status::Family
+        } else if covers(Cues::NEGATES_AFTER | Cues::NEGATES_BEFORE) {
+            Status::Absent
+        } else if covers(Cues::SUPPOSES) {
+            Status::Hypothetical
+        } else if covers(Cues::DOUBTS_AFTER | Cues::DOUBTS_BEFORE) {
+            Status::Possible
+        } else if covers(Cues::PAST) {
+            Status::Historical
+        } else {
+            Status::Present
+        }
+    }
+}
+
+fn is_joint(text: &str, token: &Token) -> bool {
+    token.is_mark(',') || matches!(token.text(text), "and" | "or" | "nor")
+}
+
+/// Where the forward scope of cue `index` ends.
+fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cues>], index: usize) -> usize {
+    let from = cues[index].tokens.end;
+    let limit = sentence.tokens.end.min(from + FORWARD);
+    let mut later = cues[index + 1..].iter().peekable();
+    let mut at = from;
+    while at < limit {
+        while later.peek().is_some_and(|cue| cue.tokens.end <= at) {
+            later.next();
+        }
+        if let Some(cue) = later.peek() {
+            if cue.tokens.start == at && cue.value.has(Cues::STOP) && !cue.value.has(Cues::PSEUDO) {
+                return at;
+            }
+        }
+        let token = &tokens[at];
+        if token.is_mark(';') || token.is_mark(':') {
+            return at;
+        }
+        if is_joint(text, token) && opens_clause(text, tokens, limit, cues, at + 1) {
+            return at;
+        }
+        // A mark of brackets that closes more than it opened ends the scope: "(no fever) cough".
+        if token.is_mark(')') && !tokens[from..at].iter().any(|t| t.is_mark('(')) {
+            return at;
+        }
+        at += 1;
+    }
+    limit
+}
+
+/// Whether a clause with a verb of its own starts at `at`: "..., and the lungs are clear".
+fn opens_clause(text: &str, tokens: &[Token], limit: usize, cues: &[Match<Cues>], at: usize) -> bool {
+    let mut end = at;
+    while end < limit && end < at + 8 && !(end > at && is_joint(text, &tokens[end])) && !tokens[end].is_mark('(') {
+        end += 1;
+    }
+    cues.iter().any(|cue| cue.value.has(Cues::VERB) && cue.tokens.start >= at && cue.tokens.start < end)
+}
+
+/// Where the backward scope of cue `index` starts.
+fn scope_start(tokens: &[Token], sentence: &Sentence, cues: &[Match<Cues>], index: usize) -> usize {
+    let to = cues[index].tokens.start;
+    let limit = sentence.tokens.start.max(to.saturating_sub(BACKWARD));
+    let mut at = to;
+    let mut verbs = 0;
+    while at > limit {
+        let token = &tokens[at - 1];
+        if token.is_mark(';') || token.is_mark(':') && at < to {
+            return at;
+        }
+        let cue = cues[..index].iter().rev().find(|cue| cue.tokens.end == at);
+        if let Some(cue) = cue {
+            if cue.value.has(Cues::STOP) {
+                return at;
+            }
+            // The cue's own verb ("is" absent) is the first one; a second verb belongs to the clause before.
+            verbs += usize::from(cue.value.has(Cues::VERB));
+            if verbs > 1 || (verbs == 1 && to - at > 3) {
+                return at;
+            }
+        }
+        at -= 1;
+    }
+    limit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lexicon::Lexicon;
+    use crate::reading::Reading;
+
+    /// Each row: a sentence, a concept, the status that a reader gives it.
+    #[test]
+    fn status_of_mentions() {
+        use Status::{Absent, Family, Historical, Hypothetical, Possible, Present};
+        let rows = [
+            ("He has a fever.", "fever", Present),
+            ("She denies fever, chills, night sweats or cough.", "cough", Absent),
+            ("There is no murmur, and the lungs show crackles.", "crackles", Present),
+            ("No fever but has a cough.", "cough", Present),
+            ("No fever but has a cough.", "fever", Absent),
+            ("Fever is absent.", "fever", Absent),
+            ("Cough and fever are absent.", "cough", Absent),
+            ("He is negative for hematuria.", "hematuria", Absent),
+            ("Fever: none.", "fever", Absent),
+            ("There is no increase in dyspnea.", "dyspnea", Present),
+            ("Pneumonia has not been ruled out.", "pneumonia", Possible),
+            ("Pneumonia was ruled out.", "pneumonia", Absent),
+            ("Possible pneumonia.", "pneumonia", Possible),
+            ("Return if you develop a fever.", "fever", Hypothetical),
+            ("He has a history of asthma.", "asthma", Historical),
+            ("His mother had breast cancer.", "breast cancer", Family),
+            ("Family history of stroke.", "ischemic stroke", Family),
+            ("Without fever, he has chills.", "chills", Present),
+            ("Not only fever but also cough.", "fever", Present),
+            ("Lungs are clear without wheezing, and there is edema.", "edema", Present),
+            ("She has no known allergies and takes metformin for diabetes.", "diabetes", Present),
+        ];
+        let lexicon = Lexicon::built_in();
+        for (text, concept, expected) in rows {
+            let reading = Reading::new(text, &lexicon);
+            let found = reading.mentions.iter().find(|m| lexicon.concept(m.concept).name == concept);
+            assert_eq!(found.map(|m| m.status), Some(expected), "{text} {concept}");
+        }
+    }
+}

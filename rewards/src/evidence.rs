@@ -1,0 +1,351 @@
+//! A case's evidence, indexed once and shared by all of its responses.
+
+use attending_datasets::Case;
+
+use crate::assertion::Status;
+use crate::lexicon::{ConceptId, Cues, KeyMap, Kind, Lexicon, MeasureId, Relation, Sex};
+use crate::options::Options;
+use crate::quantity::{Dimension, Quantity, Subject};
+use crate::reading::{Reading, is_clinical};
+use crate::scored::{EvidenceSpan, Span};
+
+/// Where something stands in the evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the document.
+    pub document: u32,
+    /// Bytes of its text.
+    pub span: [u32; 2],
+}
+
+/// A concept as the evidence states it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fact {
+    /// The concept that was said; under a broader concept's id, the narrower one.
+    pub concept: ConceptId,
+    /// What it says.
+    pub status: Status,
+    /// Where.
+    pub place: Place,
+    /// Whether it is read off a value rather than said in words.
+    pub derived: bool,
+}
+
+/// A measured value in the evidence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Value {
+    /// In the measure's own unit; days for durations, years for ages, the dimension's base otherwise.
+    pub value: f64,
+    /// The upper end of a range.
+    pub high: Option<f64>,
+    /// Half a unit of the last printed digit, in the same unit.
+    pub precision: f64,
+    /// The number as printed.
+    pub printed: f64,
+    /// Whether a unit was printed.
+    pub unit: bool,
+    /// Where.
+    pub place: Place,
+}
+
+/// What a coverage point can be had for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Item {
+    /// A finding, event or condition, affirmed or denied.
+    Concept(ConceptId, bool),
+    /// An abnormal value of a measure.
+    Measure(MeasureId),
+    /// The patient's age or sex.
+    Demographics,
+    /// How long it has lasted.
+    Course,
+}
+
+/// A salient finding of the evidence.
+#[derive(Debug, Clone)]
+pub struct Salient {
+    /// What it is.
+    pub item: Item,
+    /// How much it counts.
+    pub weight: f64,
+    /// Where it stands first.
+    pub place: Place,
+}
+
+/// Salience of positive findings and abnormal values.
+const POSITIVE: f64 = 1.0;
+/// Salience of history and risk factors.
+const HISTORY: f64 = 0.7;
+/// Salience of pertinent negatives.
+const NEGATIVE: f64 = 0.5;
+/// Salience of age, sex and course.
+const FRAME: f64 = 0.4;
+/// Factor for what no option of the case is related to.
+const UNRELATED: f64 = 0.6;
+
+/// The evidence of one case.
+#[derive(Debug, Default)]
+pub struct EvidenceIndex {
+    /// Document ids, as spans name them.
+    pub documents: Vec<String>,
+    /// The case's options.
+    pub options: Options,
+    /// Salient findings, most salient first.
+    pub salient: Vec<Salient>,
+    /// The patient's sex, where stated.
+    pub sex: Option<Sex>,
+    /// Concepts that the patient has or had, under their own id and all broader ones.
+    affirmed: KeyMap<u32, Vec<Fact>>,
+    /// Concepts that the patient has not, under their own id.
+    denied: KeyMap<u32, Vec<Fact>>,
+    /// Concepts that are named otherwise: possible, of the family, general.
+    named: KeyMap<u32, Vec<Fact>>,
+    values: KeyMap<u32, Vec<Value>>,
+    ages: Vec<Value>,
+    durations: Vec<Value>,
+    others: Vec<(Dimension, Value)>,
+    /// Stems of all words, for word families.
+    stems: KeyMap<u64, ()>,
+}
+
+impl EvidenceIndex {
+    /// Indexes the documents of a case, and its question.
+    pub fn new(case: &Case, lexicon: &Lexicon) -> EvidenceIndex {
+        let mut index = EvidenceIndex { options: Options::new(case, lexicon), ..EvidenceIndex::default() };
+        let documents = case.context.iter().map(|document| (document.id.as_str(), document.text.as_str()));
+        let texts: Vec<(&str, &str)> = documents.chain([("question", case.question.as_str())]).collect();
+        let readings: Vec<Reading> = texts.iter().map(|(_, text)| Reading::new(text, lexicon)).collect();
+        index.documents = texts.iter().map(|(id, _)| (*id).to_owned()).collect();
+        index.sex = readings.iter().zip(&texts).find_map(|(reading, _)| sex_of(reading));
+        for (document, (reading, (_, text))) in readings.iter().zip(&texts).enumerate() {
+            index.add(document as u32, text, reading, lexicon);
+        }
+        index.rank(lexicon);
+        index
+    }
+
+    fn add(&mut self, document: u32, text: &str, reading: &Reading, lexicon: &Lexicon) {
+        let place = |span: Span| Place { document, span: [span[0] as u32, span[1] as u32] };
+        for token in &reading.tokens {
+            if token.kind == crate::text::Kind::Word {
+                self.stems.insert(stem(token.text(text)), ());
+            }
+        }
+        for mention in &reading.mentions {
+            let fact =
+                Fact { concept: mention.concept, status: mention.status, place: place(mention.span), derived: false };
+            self.state(mention.concept, fact, lexicon);
+        }
+        for quantity in reading.quantities.iter().filter(|quantity| !quantity.target) {
+            self.measure(quantity, place(quantity.span), lexicon);
+        }
+    }
+
+    fn state(&mut self, concept: ConceptId, fact: Fact, lexicon: &Lexicon) {
+        match fact.status {
+            Status::Present | Status::Historical => {
+                self.affirmed.entry(concept.0).or_default().push(fact);
+                for ancestor in &lexicon.concept(concept).ancestors {
+                    self.affirmed.entry(ancestor.0).or_default().push(fact);
+                }
+            }
+            Status::Absent => self.denied.entry(concept.0).or_default().push(fact),
+            _ => self.named.entry(concept.0).or_default().push(fact),
+        }
+    }
+
+    fn measure(&mut self, quantity: &Quantity, place: Place, lexicon: &Lexicon) {
+        let value = |value: f64, high: Option<f64>, precision: f64| Value {
+            value,
+            high,
+            precision,
+            printed: quantity.value,
+            unit: quantity.unit.is_some(),
+            place,
+        };
+        match quantity.subject {
+            Subject::Measure(id) => {
+                let measure = lexicon.measure(id);
+                let Some((converted, high, precision)) = canonical(quantity, id, lexicon) else { return };
+                self.values.entry(id.0).or_default().push(value(converted, high, precision));
+                let abnormal: Vec<ConceptId> = measure.findings(converted, self.sex).collect();
+                for threshold in &measure.thresholds {
+                    let met = abnormal.contains(&threshold.finding);
+                    let status = if met { Status::Present } else { Status::Absent };
+                    self.state(
+                        threshold.finding,
+                        Fact { concept: threshold.finding, status, place, derived: true },
+                        lexicon,
+                    );
+                }
+            }
+            Subject::Age => self.ages.push(value(years(quantity), None, quantity.precision)),
+            Subject::Duration => {
+                let factor = quantity.unit.map_or(1.0, |unit| unit.factor);
+                let high = quantity.high.map(|high| high * factor);
+                self.durations.push(value(quantity.value * factor, high, quantity.precision * factor));
+            }
+            Subject::Other => {
+                let Some(unit) = quantity.unit else { return };
+                let base = quantity.value * unit.factor + unit.offset;
+                let high = quantity.high.map(|high| high * unit.factor + unit.offset);
+                self.others.push((unit.dimension, value(base, high, quantity.precision * unit.factor)));
+            }
+        }
+    }
+
+    /// Collects the salient findings and orders them.
+    fn rank(&mut self, lexicon: &Lexicon) {
+        let mut items: Vec<Salient> = Vec::new();
+        let hypotheses: Vec<ConceptId> = self.options.all.iter().filter_map(|option| option.concept).collect();
+        let related = |concept: ConceptId, affirmed: bool| {
+            hypotheses.is_empty()
+                || hypotheses.iter().any(|&h| match lexicon.relation(concept, h) {
+                    Some(relation) => affirmed || relation == Relation::Expected,
+                    None => false,
+                })
+        };
+        let mut push = |item: Item, weight: f64, place: Place| items.push(Salient { item, weight, place });
+        for (facts, affirmed) in [(&self.affirmed, true), (&self.denied, false)] {
+            for (&id, facts) in facts {
+                let concept = ConceptId(id);
+                let kind = lexicon.concept(concept).kind;
+                // Broader concepts ride along with what was said; values are items of their own.
+                let Some(fact) = facts.iter().find(|fact| !fact.derived && fact.concept == concept) else { continue };
+                if !is_clinical(kind) || (!affirmed && self.affirmed.contains_key(&id)) {
+                    continue;
+                }
+                let base = match (kind, affirmed) {
+                    (_, false) => NEGATIVE,
+                    (Kind::Finding, true) => POSITIVE,
+                    _ => HISTORY,
+                };
+                let weight = if related(concept, affirmed) { base } else { base * UNRELATED };
+                push(Item::Concept(concept, affirmed), weight, fact.place);
+            }
+        }
+        for (&id, values) in &self.values {
+            let measure = lexicon.measure(MeasureId(id));
+            let abnormal = values.iter().find_map(|v| Some((v, measure.findings(v.value, self.sex).next()?)));
+            if let Some((value, finding)) = abnormal {
+                let weight = if related(finding, true) { POSITIVE } else { POSITIVE * UNRELATED };
+                push(Item::Measure(MeasureId(id)), weight, value.place);
+            }
+        }
+        if let Some(age) = self.ages.first() {
+            push(Item::Demographics, FRAME, age.place);
+        }
+        if let Some(duration) = self.durations.first() {
+            push(Item::Course, FRAME, duration.place);
+        }
+        items.sort_by(|a, b| {
+            let place = |s: &Salient| (s.place.document, s.place.span, item_order(s.item));
+            b.weight.total_cmp(&a.weight).then(place(a).cmp(&place(b)))
+        });
+        self.salient = items;
+    }
+
+    /// What affirms a concept: facts about it or about a kind of it.
+    pub fn affirmed(&self, concept: ConceptId) -> &[Fact] {
+        self.affirmed.get(&concept.0).map_or(&[], Vec::as_slice)
+    }
+
+    /// What denies a concept: facts about it or about what it is a kind of.
+    pub fn denied<'a>(&'a self, concept: ConceptId, lexicon: &'a Lexicon) -> impl Iterator<Item = &'a Fact> {
+        let all = std::iter::once(concept).chain(lexicon.concept(concept).ancestors.iter().copied());
+        all.filter_map(|id| self.denied.get(&id.0)).flatten()
+    }
+
+    /// Where a concept is named as possible, in the family, or in general.
+    pub fn named(&self, concept: ConceptId) -> &[Fact] {
+        self.named.get(&concept.0).map_or(&[], Vec::as_slice)
+    }
+
+    /// The values of a measure.
+    pub fn values(&self, measure: MeasureId) -> &[Value] {
+        self.values.get(&measure.0).map_or(&[], Vec::as_slice)
+    }
+
+    /// Stated ages, in years.
+    pub fn ages(&self) -> &[Value] {
+        &self.ages
+    }
+
+    /// Stated durations, in days.
+    pub fn durations(&self) -> &[Value] {
+        &self.durations
+    }
+
+    /// Values of that dimension that no measure claims, in its base.
+    pub fn others(&self, dimension: Dimension) -> impl Iterator<Item = &Value> {
+        self.others.iter().filter(move |(other, _)| *other == dimension).map(|(_, value)| value)
+    }
+
+    /// Whether every longer word of `text` has its word family in the evidence.
+    pub fn has_words(&self, text: &str) -> bool {
+        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 3).peekable();
+        words.peek().is_some() && words.all(|word| self.stems.contains_key(&stem(word)))
+    }
+
+    /// Whether faithfulness can be judged: a document, or at least two salient findings in the question.
+    pub fn has_evidence(&self) -> bool {
+        self.documents.len() > 1 || self.clinical() >= 2
+    }
+
+    /// Salient findings other than age, sex and course.
+    pub fn clinical(&self) -> usize {
+        self.salient.iter().filter(|s| matches!(s.item, Item::Concept(..) | Item::Measure(_))).count()
+    }
+
+    /// A place as records name it.
+    pub fn span(&self, place: Place) -> EvidenceSpan {
+        EvidenceSpan {
+            document: self.documents.get(place.document as usize).cloned().unwrap_or_default(),
+            span: [place.span[0] as usize, place.span[1] as usize],
+        }
+    }
+}
+
+/// A total order of items, so that equal weights at one place do not depend on a map's order.
+fn item_order(item: Item) -> (u8, u32, bool) {
+    match item {
+        Item::Concept(id, affirmed) => (0, id.0, affirmed),
+        Item::Measure(id) => (1, id.0, false),
+        Item::Demographics => (2, 0, false),
+        Item::Course => (3, 0, false),
+    }
+}
+
+/// A quantity's value, upper end and precision in its measure's unit.
+pub fn canonical(quantity: &Quantity, id: MeasureId, lexicon: &Lexicon) -> Option<(f64, Option<f64>, f64)> {
+    let measure = lexicon.measure(id);
+    let Some(unit) = quantity.unit else { return Some((quantity.value, quantity.high, quantity.precision)) };
+    let value = unit.convert(quantity.value, measure)?;
+    let high = quantity.high.and_then(|high| unit.convert(high, measure));
+    Some((value, high, unit.step(quantity.precision, measure)?))
+}
+
+/// An age in years.
+pub fn years(quantity: &Quantity) -> f64 {
+    quantity.unit.map_or(quantity.value, |unit| quantity.value * unit.factor / 365.25)
+}
+
+/// The patient's sex: the first word for it in the text.
+pub fn sex_of(reading: &Reading) -> Option<Sex> {
+    reading.cues.iter().find_map(|cue| {
+        if cue.value.has(Cues::FEMALE) {
+            Some(Sex::Female)
+        } else if cue.value.has(Cues::MALE) {
+            Some(Sex::Male)
+        } else {
+            None
+        }
+    })
+}
+
+/// Letters of a word that stand for its family: "vomited" and "vomiting" share their first five.
+const STEM: usize = 5;
+
+fn stem(word: &str) -> u64 {
+    crate::text::hash_word(&word[..word.floor_char_boundary(STEM)])
+}

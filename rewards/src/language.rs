@@ -1,0 +1,32 @@
+//! The share of a text's letters that are of the Latin script. Symbols of clinical notation are no letters.
+
+/// Latin letters over all letters, and how many letters there are. Greek letters count as notation, not as a language.
+pub fn share(text: &str) -> (f64, usize) {
+    let (mut latin, mut other) = (0_usize, 0_usize);
+    for &byte in text.as_bytes() {
+        latin += usize::from(byte.is_ascii_alphabetic());
+    }
+    if !text.is_ascii() {
+        for c in text.chars().filter(|c| !c.is_ascii() && c.is_alphabetic()) {
+            match c {
+                '\u{aa}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => latin += 1,
+                '\u{370}'..='\u{3ff}' => {}
+                _ => other += 1,
+            }
+        }
+    }
+    let all = latin + other;
+    (if all == 0 { 1.0 } else { latin as f64 / all as f64 }, all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notation_is_no_language() {
+        assert_eq!(share("Cr 88 \u{3bc}mol/L \u{2265} 5 \u{b0}C \u{2192} \u{3b2}"), (1.0, 7));
+        assert_eq!(share("\u{4e2d}\u{6587}ab"), (0.5, 4));
+        assert_eq!(share("").1, 0);
+    }
+}

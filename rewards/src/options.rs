@@ -1,0 +1,156 @@
+//! A case's options as a response names them: by concept, by text, by letter.
+
+use attending_datasets::Case;
+
+use crate::lexicon::{ConceptId, KeyMap, Kind as ConceptKind, Lexicon};
+use crate::reading::{Mention, Reading};
+use crate::text::{Kind, hash_word, tokenize};
+
+/// One option.
+#[derive(Debug, Clone)]
+pub struct OptionInfo {
+    /// Its key.
+    pub key: String,
+    /// The concept that its text is, or mostly is.
+    pub concept: Option<ConceptId>,
+    /// Folded words of its text.
+    words: Vec<u64>,
+}
+
+/// All options of a case, ready for finding them in text.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// In the case's order.
+    pub all: Vec<OptionInfo>,
+    first_words: KeyMap<u64, Vec<usize>>,
+    letters: KeyMap<u64, usize>,
+}
+
+/// An option named in a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named {
+    /// Index of the option.
+    pub option: usize,
+    /// First token.
+    pub start: usize,
+    /// One past the last token.
+    pub end: usize,
+}
+
+impl Options {
+    /// Reads the options of a case.
+    pub fn new(case: &Case, lexicon: &Lexicon) -> Options {
+        let mut options = Options::default();
+        for (index, option) in case.options.iter().enumerate() {
+            let tokens = tokenize(&option.text);
+            let words: Vec<u64> = tokens.iter().filter(|t| t.kind != Kind::Mark).map(|t| t.hash).collect();
+            let reading = Reading::new(&option.text, lexicon);
+            let concept = main_concept(&reading, lexicon, words.len());
+            if let Some(first) = words.first() {
+                options.first_words.entry(*first).or_default().push(index);
+            }
+            if !option.key.is_empty() {
+                options.letters.insert(hash_word(&option.key), index);
+            }
+            options.all.push(OptionInfo { key: option.key.clone(), concept, words });
+        }
+        options
+    }
+
+    /// The index of an option's key.
+    pub fn position(&self, key: &str) -> Option<usize> {
+        self.all.iter().position(|option| option.key == key)
+    }
+
+    /// All options named in the tokens `from..to` of a text, in order, the longest name first where several start.
+    pub fn named(
+        &self,
+        text: &str,
+        reading: &Reading,
+        mentions: &[Mention],
+        from: usize,
+        to: usize,
+        lexicon: &Lexicon,
+    ) -> Vec<Named> {
+        let tokens = &reading.tokens;
+        let mut found: Vec<Named> = Vec::new();
+        let mut next_mention = mentions.iter().peekable();
+        let mut at = from;
+        while at < to {
+            while next_mention.peek().is_some_and(|m| m.tokens.start < at) {
+                next_mention.next();
+            }
+            let token = &tokens[at];
+            if token.kind == Kind::Mark {
+                at += 1;
+                continue;
+            }
+            let mut best: Option<Named> = None;
+            if let Some(candidates) = self.first_words.get(&token.hash) {
+                for &option in candidates {
+                    if let Some(end) = self.matches(option, reading, at, to) {
+                        if best.as_ref().is_none_or(|known| end > known.end) {
+                            best = Some(Named { option, start: at, end });
+                        }
+                    }
+                }
+            }
+            if best.is_none() {
+                if let Some(mention) = next_mention.peek().filter(|m| m.tokens.start == at) {
+                    let mut matching = (0..self.all.len())
+                        .filter(|&i| self.all[i].concept.is_some_and(|c| lexicon.is_a(mention.concept, c)));
+                    if let (Some(option), None) = (matching.next(), matching.next()) {
+                        best = Some(Named { option, start: at, end: mention.tokens.end });
+                    }
+                }
+            }
+            if best.is_none() {
+                best = self.letter(text, reading, at).map(|option| Named { option, start: at, end: at + 1 });
+            }
+            match best {
+                Some(named) => {
+                    at = named.end.max(at + 1);
+                    found.push(named);
+                }
+                None => at += 1,
+            }
+        }
+        found
+    }
+
+    fn matches(&self, option: usize, reading: &Reading, at: usize, to: usize) -> Option<usize> {
+        let mut index = at;
+        for (position, &word) in self.all[option].words.iter().enumerate() {
+            while position > 0 && index < to && reading.tokens[index].kind == Kind::Mark {
+                index += 1;
+            }
+            if index >= to || reading.tokens[index].hash != word {
+                return None;
+            }
+            index += 1;
+        }
+        Some(index)
+    }
+
+    /// "option B", "choice B", "(B)", "B)".
+    fn letter(&self, text: &str, reading: &Reading, at: usize) -> Option<usize> {
+        let token = &reading.tokens[at];
+        if token.end - token.start > 2 || !token.capital {
+            return None;
+        }
+        let option = *self.letters.get(&token.hash)?;
+        let before = at.checked_sub(1).map(|i| &reading.tokens[i]);
+        let called =
+            before.is_some_and(|b| ["option", "choice", "answer"].iter().any(|w| b.text(text).eq_ignore_ascii_case(w)));
+        let bracketed = reading.tokens.get(at + 1).is_some_and(|next| next.glued && next.is_mark(')'));
+        (called || bracketed).then_some(option)
+    }
+}
+
+/// The condition (or other concept) that a short option text names: the one that covers at least half of its words.
+fn main_concept(reading: &Reading, lexicon: &Lexicon, words: usize) -> Option<ConceptId> {
+    let covered = |mention: &&Mention| 2 * (mention.tokens.end - mention.tokens.start) >= words;
+    let condition =
+        reading.mentions.iter().filter(covered).find(|m| lexicon.concept(m.concept).kind == ConceptKind::Condition);
+    condition.or_else(|| reading.mentions.iter().find(covered)).map(|mention| mention.concept)
+}

@@ -1,0 +1,366 @@
+//! Finding the quantities of a text, and what each one measures.
+
+use std::ops::Range;
+
+use super::unit::{Dimension, Unit, read_unit};
+use crate::lexicon::{Cues, Lexicon, Match, MeasureId, Term, Word};
+use crate::text::{Kind, Sentence, Token};
+
+/// What a number is a value of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Subject {
+    /// A laboratory value or vital sign.
+    Measure(MeasureId),
+    /// The age of a person.
+    Age,
+    /// How long, or how long ago.
+    Duration,
+    /// Something with a unit, or in percent, that no measure claims.
+    Other,
+}
+
+/// One number with its unit and subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantity {
+    /// Tokens from the number to its unit.
+    pub tokens: Range<usize>,
+    /// Bytes from the number to its unit.
+    pub span: [usize; 2],
+    /// The printed value; the lower end of a range.
+    pub value: f64,
+    /// The upper end of a range.
+    pub high: Option<f64>,
+    /// Half a unit of the last printed digit.
+    pub precision: f64,
+    /// The printed unit.
+    pub unit: Option<Unit>,
+    /// What it measures.
+    pub subject: Subject,
+    /// Whether the text says that it is rounded.
+    pub about: bool,
+    /// Whether it is a limit, a target or a reference range, not a measurement.
+    pub target: bool,
+}
+
+/// A number as printed, before it is bound.
+#[derive(Debug, Clone)]
+struct Printed {
+    tokens: Range<usize>,
+    end: usize,
+    value: f64,
+    high: Option<f64>,
+    precision: f64,
+    unit: Option<Unit>,
+    /// The lower number of a pair like 120/80.
+    second: Option<(f64, Range<usize>)>,
+    name: bool,
+}
+
+/// All quantities of one sentence. `terms` and `cues` are the sentence's own, in order.
+pub fn quantities(
+    text: &str,
+    tokens: &[Token],
+    words: &[Word],
+    sentence: &Sentence,
+    terms: &[Match<Term>],
+    cues: &[Match<Cues>],
+    lexicon: &Lexicon,
+    out: &mut Vec<Quantity>,
+) {
+    let mut at = sentence.tokens.start;
+    let mut last_end = sentence.tokens.start;
+    while at < sentence.tokens.end {
+        if tokens[at].kind != Kind::Number || terms.iter().any(|term| term.tokens.contains(&at)) {
+            at += 1;
+            continue;
+        }
+        let printed = printed(text, tokens, sentence, at);
+        at = printed.tokens.end.max(at + 1);
+        if printed.name {
+            continue;
+        }
+        let before = at.min(printed.tokens.start);
+        let target = cues.iter().any(|cue| {
+            cue.value.has(Cues::TARGET) && cue.tokens.end <= before + 1 && before.saturating_sub(cue.tokens.end) <= 5
+        });
+        let about = cues.iter().any(|cue| cue.value.has(Cues::ABOUT) && cue.tokens.end == before);
+        bind(text, tokens, words, sentence, terms, lexicon, &printed, last_end, |subject, value, tokens, span| {
+            out.push(Quantity {
+                tokens,
+                span,
+                value,
+                high: printed.high,
+                precision: printed.precision,
+                unit: printed.unit,
+                subject,
+                about,
+                target,
+            });
+        });
+        last_end = printed.tokens.end;
+    }
+}
+
+fn number(text: &str, token: &Token) -> Option<f64> {
+    let printed = token.text(text);
+    if printed.contains(',') { printed.replace(',', "").parse().ok() } else { printed.parse().ok() }
+}
+
+/// Half a unit of the last printed digit.
+fn precision(text: &str, token: &Token) -> f64 {
+    let decimals = token.text(text).split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    0.5 * 10_f64.powi(-(decimals.min(12) as i32))
+}
+
+fn printed(text: &str, tokens: &[Token], sentence: &Sentence, at: usize) -> Printed {
+    let end = sentence.tokens.end;
+    let token = &tokens[at];
+    let mut found = Printed {
+        tokens: at..at + 1,
+        end: token.end as usize,
+        value: number(text, token).unwrap_or(f64::NAN),
+        high: None,
+        precision: precision(text, token),
+        unit: None,
+        second: None,
+        name: !token.text(text).bytes().any(|b| b.is_ascii_digit()),
+    };
+    // A number behind a glued hyphen is a name ("IL-6", "COVID-19"), behind a sign a value.
+    if at > 0 && token.glued && tokens[at - 1].is_mark('-') {
+        let minus = &tokens[at - 1];
+        found.name |= minus.glued && at >= 2 && tokens[at - 2].kind == Kind::Word;
+        if !minus.glued {
+            found.value = -found.value;
+        }
+    }
+    found.name |= at > 0 && token.glued && tokens[at - 1].is_mark('#');
+    let numeric = |index: usize| index < end && tokens[index].kind == Kind::Number;
+    // 120/80: a pair, both parts glued.
+    if at + 2 < end && tokens[at + 1].is_mark('/') && tokens[at + 1].glued && numeric(at + 2) && tokens[at + 2].glued {
+        if let Some(second) = number(text, &tokens[at + 2]) {
+            found.second = Some((second, at + 2..at + 3));
+            found.tokens.end = at + 3;
+            found.end = tokens[at + 2].end as usize;
+        }
+    } else {
+        // 3-5, 3 to 5: a range.
+        let dash = at + 1 < end
+            && (tokens[at + 1].is_mark('-') || tokens[at + 1].is_mark('\u{2013}') || tokens[at + 1].text(text) == "to");
+        if dash && numeric(at + 2) {
+            if let Some(high) = number(text, &tokens[at + 2]).filter(|high| *high > found.value) {
+                found.high = Some(high);
+                found.precision = found.precision.max(precision(text, &tokens[at + 2]));
+                found.tokens.end = at + 3;
+                found.end = tokens[at + 2].end as usize;
+            }
+        }
+    }
+    if let Some((unit, length)) = read_unit(&text[found.end..sentence.span[1].max(found.end)]) {
+        found.unit = Some(unit);
+        found.end += length;
+        while found.tokens.end < end && (tokens[found.tokens.end].start as usize) < found.end {
+            found.tokens.end += 1;
+        }
+    } else {
+        // Digits glued to letters that are no unit are a name: "5HT", "21q".
+        let next = tokens.get(found.tokens.end);
+        found.name |= found.tokens.end < end && next.is_some_and(|next| next.glued && next.kind == Kind::Word);
+    }
+    found
+}
+
+#[allow(clippy::too_many_arguments)] // the parts of one parsed sentence
+fn bind(
+    text: &str,
+    tokens: &[Token],
+    words: &[Word],
+    sentence: &Sentence,
+    terms: &[Match<Term>],
+    lexicon: &Lexicon,
+    printed: &Printed,
+    last_end: usize,
+    mut emit: impl FnMut(Subject, f64, Range<usize>, [usize; 2]),
+) {
+    let _ = words;
+    let range = printed.tokens.clone();
+    let span = [tokens[range.start].start as usize, printed.end];
+    let measure = nearest_measure(text, tokens, terms, lexicon, printed, last_end, sentence);
+    if let Some((low, low_tokens)) = &printed.second {
+        let pressures = pressures(lexicon);
+        let plausible = (50.0..=300.0).contains(&printed.value) && (20.0..=200.0).contains(low) && printed.value > *low;
+        let pressure = measure.is_some_and(|id| pressures.is_some_and(|(systolic, _)| id == systolic))
+            || printed.unit.is_some_and(|unit| unit.dimension == Dimension::Pressure)
+            || (measure.is_none() && printed.unit.is_none() && plausible);
+        if let (true, Some((systolic, diastolic))) = (pressure && printed.value > *low, pressures) {
+            let first = range.start..range.start + 1;
+            emit(Subject::Measure(systolic), printed.value, first.clone(), tokens[first.start].span());
+            let second = [tokens[low_tokens.start].start as usize, printed.end];
+            emit(Subject::Measure(diastolic), *low, low_tokens.start..range.end, second);
+        }
+        return;
+    }
+    if let Some(measure) = measure {
+        emit(Subject::Measure(measure), printed.value, range, span);
+        return;
+    }
+    let implied = |name: &str| match lexicon.term(name) {
+        Some(Term::Measure(id)) => Subject::Measure(id),
+        _ => Subject::Other,
+    };
+    let subject = match printed.unit {
+        Some(unit) if unit.dimension == Dimension::Time => {
+            let years = (unit.factor - 365.25).abs() < 1e-9 || (unit.factor - 30.4375).abs() < 1e-9;
+            if years && is_age(text, tokens, sentence, &range) { Subject::Age } else { Subject::Duration }
+        }
+        Some(unit) => match unit.dimension {
+            Dimension::Temperature => implied("temperature"),
+            Dimension::BodyMassIndex => implied("body mass index"),
+            _ => Subject::Other,
+        },
+        None if is_age(text, tokens, sentence, &range) => Subject::Age,
+        None => return,
+    };
+    emit(subject, printed.value, range, span);
+}
+
+fn pressures(lexicon: &Lexicon) -> Option<(MeasureId, MeasureId)> {
+    match (lexicon.term("systolic blood pressure"), lexicon.term("diastolic blood pressure")) {
+        (Some(Term::Measure(systolic)), Some(Term::Measure(diastolic))) => Some((systolic, diastolic)),
+        _ => None,
+    }
+}
+
+/// "45-year-old", "45 years of age", "aged 45", "age 45".
+fn is_age(text: &str, tokens: &[Token], sentence: &Sentence, range: &Range<usize>) -> bool {
+    let word = |index: usize| if index < sentence.tokens.end { tokens[index].text(text) } else { "" };
+    let mut after = range.end;
+    if word(after) == "-" {
+        after += 1;
+    }
+    if word(after).eq_ignore_ascii_case("old") || (word(after) == "of" && word(after + 1) == "age") {
+        return true;
+    }
+    if word(range.end.saturating_sub(1)).eq_ignore_ascii_case("yo") || word(range.end.saturating_sub(1)) == "o" {
+        return true;
+    }
+    let mut before = range.start;
+    while before > sentence.tokens.start && [":", "is", "of", "about"].contains(&word(before - 1)) {
+        before -= 1;
+    }
+    before > sentence.tokens.start && ["aged", "age"].iter().any(|age| word(before - 1).eq_ignore_ascii_case(age))
+}
+
+/// Words between a measure and its number.
+const REACH: usize = 9;
+
+/// The measure that a number belongs to: the last one before it within reach whose unit fits, else one right behind it.
+fn nearest_measure(
+    text: &str,
+    tokens: &[Token],
+    terms: &[Match<Term>],
+    lexicon: &Lexicon,
+    printed: &Printed,
+    last_end: usize,
+    sentence: &Sentence,
+) -> Option<MeasureId> {
+    let fits = |id: MeasureId| {
+        let measure = lexicon.measure(id);
+        match printed.unit {
+            None => true,
+            Some(unit) => unit.convert(printed.value, measure).is_some(),
+        }
+    };
+    let measures = terms.iter().filter_map(|term| match term.value {
+        Term::Measure(id) => Some((id, term.tokens.clone())),
+        Term::Concept(_) => None,
+    });
+    let mut before = None;
+    let mut behind = None;
+    for (id, range) in measures {
+        if range.end <= printed.tokens.start && printed.tokens.start - range.end <= REACH {
+            // Another number between takes the measure, unless this one repeats it in brackets or another unit.
+            let taken = range.end < last_end;
+            let repeats = taken && printed.tokens.start - last_end <= 2 && printed.unit.is_some() && {
+                let between = (last_end..printed.tokens.start).map(|index| tokens[index].text(text));
+                between.clone().any(|word| matches!(word, "(" | "or" | "/" | "[" | "to" | "then" | "and" | ","))
+            };
+            if fits(id) && (!taken || repeats) {
+                // Without a unit the number must follow closely: "potassium 5.9", "a potassium level of 5.9".
+                let reach = if printed.unit.is_some() { REACH } else { 5 };
+                if printed.tokens.start - range.end <= reach {
+                    before = Some(id);
+                }
+            }
+        } else if range.start >= printed.tokens.end && range.start - printed.tokens.end <= 2 && behind.is_none() {
+            let joined = (printed.tokens.end..range.start).all(|index| ["of", "%"].contains(&tokens[index].text(text)));
+            // "5.9 potassium": only where no number follows that the measure belongs to.
+            let followed =
+                (range.end..(range.end + 4).min(sentence.tokens.end)).any(|i| tokens[i].kind == Kind::Number);
+            if fits(id) && joined && !followed && printed.unit.is_some() {
+                behind = Some(id);
+            }
+        }
+    }
+    before.or(behind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::Reading;
+
+    /// Subject, value and unit factor of each quantity of a text.
+    fn read(text: &str) -> Vec<(String, f64)> {
+        let lexicon = Lexicon::built_in();
+        let reading = Reading::new(text, &lexicon);
+        let name = |subject: Subject| match subject {
+            Subject::Measure(id) => lexicon.measure(id).name.clone(),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        reading.quantities.iter().map(|q| (name(q.subject), q.value)).collect()
+    }
+
+    fn expect(text: &str, expected: &[(&str, f64)]) {
+        let found = read(text);
+        let found: Vec<(&str, f64)> = found.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn vital_signs() {
+        expect(
+            "Her temperature is 39.2\u{b0}C (102.6\u{b0}F), pulse is 102/min, respirations are 24/min, and blood pressure is 110/70 mm Hg.",
+            &[
+                ("temperature", 39.2),
+                ("temperature", 102.6),
+                ("heart rate", 102.0),
+                ("respiratory rate", 24.0),
+                ("systolic blood pressure", 110.0),
+                ("diastolic blood pressure", 70.0),
+            ],
+        );
+        expect(
+            "BP 90/60, SpO2 of 91% on room air",
+            &[("systolic blood pressure", 90.0), ("diastolic blood pressure", 60.0), ("oxygen saturation", 91.0)],
+        );
+    }
+
+    #[test]
+    fn laboratory_values() {
+        expect(
+            "Serum studies show K+ 5.9 mEq/L, a leukocyte count of 14,000/mm3 and hemoglobin 9.",
+            &[("potassium", 5.9), ("leukocyte count", 14_000.0), ("hemoglobin", 9.0)],
+        );
+    }
+
+    #[test]
+    fn ages_and_durations() {
+        expect("A 45-year-old man with a 3-day history of cough.", &[("age", 45.0), ("duration", 3.0)]);
+        expect("She is aged 60 and fell 2 weeks ago.", &[("age", 60.0), ("duration", 2.0)]);
+    }
+
+    #[test]
+    fn names_are_no_quantities() {
+        expect("IL-6, COVID-19, CD15, FEV1, 5HT3, type 2 diabetes, HHV-8, B12", &[]);
+    }
+}

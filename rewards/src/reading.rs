@@ -1,0 +1,218 @@
+//! A text as the rules read it: parsed once, shared by all of them.
+
+use std::ops::Range;
+
+use crate::assertion::{self, Status};
+use crate::lexicon::{ConceptId, Cues, Kind as ConceptKind, Lexicon, Match, MeasureId, Term, Word};
+use crate::quantity::{Quantity, quantities};
+use crate::scored::Span;
+use crate::text::{Sentence, Token, sentences, tokenize};
+
+/// One concept in a text, with its status there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mention {
+    /// What is named.
+    pub concept: ConceptId,
+    /// Its tokens.
+    pub tokens: Range<usize>,
+    /// Its bytes.
+    pub span: [usize; 2],
+    /// Index of its sentence.
+    pub sentence: usize,
+    /// Whether it is said to be there.
+    pub status: Status,
+    /// Set where the concept is a value's interpretation in words ("elevated troponin").
+    pub measure: Option<MeasureId>,
+}
+
+/// A parsed text.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Tokens in order.
+    pub tokens: Vec<Token>,
+    /// Each token's place in the lexicon.
+    pub words: Vec<Word>,
+    /// Sentences in order.
+    pub sentences: Vec<Sentence>,
+    /// Concepts in order.
+    pub mentions: Vec<Mention>,
+    /// Quantities in order.
+    pub quantities: Vec<Quantity>,
+    /// The sentence of each quantity.
+    pub quantity_sentences: Vec<usize>,
+    /// Cue phrases in order.
+    pub cues: Vec<Match<Cues>>,
+    /// Where each sentence's cues start and end in `cues`.
+    pub cue_ranges: Vec<Range<usize>>,
+    /// Where each sentence's mentions start and end in `mentions`.
+    pub mention_ranges: Vec<Range<usize>>,
+    /// Where each sentence's quantities start and end in `quantities`.
+    pub quantity_ranges: Vec<Range<usize>>,
+}
+
+impl Reading {
+    /// Parses `text`.
+    pub fn new(text: &str, lexicon: &Lexicon) -> Reading {
+        Reading::without(text, &[], lexicon)
+    }
+
+    /// Parses `text` without the tokens of `markup` (ordered spans); a sentence ends where markup stands.
+    pub fn without(text: &str, markup: &[Span], lexicon: &Lexicon) -> Reading {
+        let mut tokens = tokenize(text);
+        if !markup.is_empty() {
+            drop_markup(&mut tokens, markup);
+        }
+        let words = lexicon.vocabulary.look_up(&tokens);
+        let sentences = sentences(text, &tokens);
+        let mut reading = Reading { tokens, words, sentences, ..Reading::default() };
+        for index in 0..reading.sentences.len() {
+            reading.read_sentence(text, index, lexicon);
+        }
+        reading
+    }
+
+    fn read_sentence(&mut self, text: &str, index: usize, lexicon: &Lexicon) {
+        let sentence = &self.sentences[index];
+        let range = sentence.tokens.clone();
+        let (terms, cues) = (lexicon.terms.find(&self.words, range.clone()), lexicon.cues.find(&self.words, range));
+        let (mentions_from, quantities_from) = (self.mentions.len(), self.quantities.len());
+        quantities(text, &self.tokens, &self.words, sentence, &terms, &cues, lexicon, &mut self.quantities);
+        let statuses = assertion::Scopes::new(text, &self.tokens, sentence, &cues);
+        for term in &terms {
+            let span = [self.tokens[term.tokens.start].start as usize, self.tokens[term.tokens.end - 1].end as usize];
+            match term.value {
+                Term::Concept(concept) => self.mentions.push(Mention {
+                    concept,
+                    tokens: term.tokens.clone(),
+                    span,
+                    sentence: index,
+                    status: statuses.status(&term.tokens),
+                    measure: None,
+                }),
+                Term::Measure(id) => {
+                    let status = statuses.status(&term.tokens);
+                    let found = interpreted(
+                        &self.tokens,
+                        &cues,
+                        term,
+                        id,
+                        status,
+                        lexicon,
+                        &self.quantities[quantities_from..],
+                    );
+                    for (concept, tokens, status) in found {
+                        let span = [self.tokens[tokens.start].start as usize, self.tokens[tokens.end - 1].end as usize];
+                        self.mentions.push(Mention {
+                            concept,
+                            tokens,
+                            span,
+                            sentence: index,
+                            status,
+                            measure: Some(id),
+                        });
+                    }
+                }
+            }
+        }
+        self.quantity_sentences.resize(self.quantities.len(), index);
+        self.quantity_ranges.push(quantities_from..self.quantities.len());
+        self.mention_ranges.push(mentions_from..self.mentions.len());
+        let from = self.cues.len();
+        self.cues.extend(cues);
+        self.cue_ranges.push(from..self.cues.len());
+    }
+
+    /// The mentions of a sentence.
+    pub fn mentions_of(&self, sentence: usize) -> &[Mention] {
+        &self.mentions[self.mention_ranges[sentence].clone()]
+    }
+
+    /// The cues of a sentence.
+    pub fn cues_of(&self, sentence: usize) -> &[Match<Cues>] {
+        &self.cues[self.cue_ranges[sentence].clone()]
+    }
+
+    /// The quantities of a sentence.
+    pub fn quantities_of(&self, sentence: usize) -> &[Quantity] {
+        &self.quantities[self.quantity_ranges[sentence].clone()]
+    }
+
+    /// The bytes of a range of tokens.
+    pub fn span(&self, tokens: &Range<usize>) -> [usize; 2] {
+        match (self.tokens.get(tokens.start), self.tokens.get(tokens.end.saturating_sub(1))) {
+            (Some(first), Some(last)) => [first.start as usize, last.end as usize],
+            _ => [0, 0],
+        }
+    }
+}
+
+fn drop_markup(tokens: &mut Vec<Token>, markup: &[Span]) {
+    let mut spans = markup.iter().peekable();
+    let mut parted = false;
+    tokens.retain_mut(|token| {
+        while spans.peek().is_some_and(|span| span[1] <= token.start as usize) {
+            parted = true;
+            spans.next();
+        }
+        let inside = spans.peek().is_some_and(|span| span[0] < token.end as usize);
+        if inside {
+            return false;
+        }
+        if parted {
+            (token.breaks, token.glued, parted) = (2, false, false);
+        }
+        true
+    });
+}
+
+/// "elevated troponin", "troponin is elevated", "normal potassium": the findings that words make of a measure. Where
+/// a number of the measure stands in the sentence, the number speaks for itself.
+fn interpreted(
+    tokens: &[Token],
+    cues: &[Match<Cues>],
+    term: &Match<Term>,
+    id: MeasureId,
+    status: Status,
+    lexicon: &Lexicon,
+    quantities: &[Quantity],
+) -> Vec<(ConceptId, Range<usize>, Status)> {
+    let measure = lexicon.measure(id);
+    let numbered = quantities.iter().any(|q| q.subject == crate::quantity::Subject::Measure(id));
+    if numbered || measure.thresholds.is_empty() {
+        return Vec::new();
+    }
+    let level = Cues::HIGH | Cues::LOW | Cues::NORMAL;
+    let near = cues.iter().filter(|cue| cue.value.has(level)).filter_map(|cue| {
+        let (gap, between) = if cue.tokens.end <= term.tokens.start {
+            (term.tokens.start - cue.tokens.end, cue.tokens.end..term.tokens.start)
+        } else if cue.tokens.start >= term.tokens.end {
+            (cue.tokens.start - term.tokens.end, term.tokens.end..cue.tokens.start)
+        } else {
+            return None;
+        };
+        let reach = if cue.tokens.end <= term.tokens.start { 2 } else { 4 };
+        let marks = between.clone().any(|at| [',', ';', '(', ')'].iter().any(|&mark| tokens[at].is_mark(mark)));
+        (gap <= reach && !marks).then_some((gap, cue))
+    });
+    let Some((_, cue)) = near.min_by_key(|(gap, _)| *gap) else { return Vec::new() };
+    let tokens = cue.tokens.start.min(term.tokens.start)..cue.tokens.end.max(term.tokens.end);
+    let found = |above: bool, status: Status| {
+        let mut concepts: Vec<ConceptId> = measure.directed(above).collect();
+        concepts.dedup();
+        // The mildest name stands for the direction: the first in the measure's list.
+        concepts.truncate(1);
+        concepts.into_iter().map(|concept| (concept, tokens.clone(), status)).collect::<Vec<_>>()
+    };
+    if cue.value.has(Cues::NORMAL) {
+        let (absent, present) = (Status::Absent, Status::Present);
+        // "not normal" says neither high nor low: nothing is claimed.
+        let status = if status == present { absent } else { return Vec::new() };
+        return found(true, status).into_iter().chain(found(false, status)).collect();
+    }
+    found(cue.value.has(Cues::HIGH), status)
+}
+
+/// Whether a concept is something that a patient has or does: the kinds that claims are made of.
+pub fn is_clinical(kind: ConceptKind) -> bool {
+    matches!(kind, ConceptKind::Finding | ConceptKind::History | ConceptKind::Condition)
+}

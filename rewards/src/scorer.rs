@@ -1,0 +1,216 @@
+//! The scorer: a case's evidence is indexed once, each response is parsed once, every value follows from its checks.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use attending_datasets::Case;
+
+use crate::evidence::EvidenceIndex;
+use crate::lexicon::Lexicon;
+use crate::parsed::Parsed;
+use crate::response::Response;
+use crate::rubric::{Preset, Rubric};
+use crate::scored::{AnswerReading, Check, Objective, Outcome, Scored};
+use crate::{answer, clinical_r1, coverage, differential, economy, faithfulness, layout};
+
+/// How coverage and differential make comprehensiveness where both apply.
+const COVERAGE_SHARE: f64 = 0.65;
+
+/// Scores responses by a rubric. Cheap to clone, shared by threads, the same result on any of them.
+#[derive(Debug, Clone)]
+pub struct Scorer {
+    rubric: Rubric,
+    lexicon: Arc<Lexicon>,
+}
+
+impl Scorer {
+    /// A scorer with the built-in lexicon.
+    pub fn new(rubric: Rubric) -> Scorer {
+        Scorer { rubric, lexicon: Lexicon::built_in() }
+    }
+
+    /// A scorer with a lexicon of one's own.
+    pub fn with_lexicon(rubric: Rubric, lexicon: Arc<Lexicon>) -> Scorer {
+        Scorer { rubric, lexicon }
+    }
+
+    /// The rubric.
+    pub fn rubric(&self) -> &Rubric {
+        &self.rubric
+    }
+
+    /// The lexicon.
+    pub fn lexicon(&self) -> &Lexicon {
+        &self.lexicon
+    }
+
+    /// Indexes the evidence of a case, once for all of its responses.
+    pub fn index(&self, case: &Case) -> EvidenceIndex {
+        EvidenceIndex::new(case, &self.lexicon)
+    }
+
+    /// Scores one response. `evidence` must be this scorer's index of `case`.
+    pub fn score(&self, case: &Case, evidence: &EvidenceIndex, response: &Response) -> Scored {
+        if self.rubric.preset == Preset::ClinicalR1 {
+            return self.score_published(case, response);
+        }
+        let (text, reasoning) = joined(response);
+        let parsed = Parsed::new(&text, self.rubric.format, evidence, &self.lexicon);
+        let mut checks = Vec::new();
+        let mut objectives = BTreeMap::new();
+        let mut reasons = BTreeMap::new();
+
+        let unscorable = answer::unscorable(case);
+        let judged = answer::judge(case, &text, &parsed.sections);
+        match unscorable {
+            None => {
+                checks.push(judged.check.clone());
+                objectives.insert(Objective::Accuracy, Some(judged.value));
+            }
+            Some(reason) => {
+                objectives.insert(Objective::Accuracy, None);
+                reasons.insert(Objective::Accuracy, reason);
+            }
+        }
+        let chosen = &judged.chosen;
+        let mut set = |objective: Objective, value: Result<f64, &str>| {
+            objectives.insert(objective, value.ok());
+            if let Err(reason) = value {
+                reasons.insert(objective, reason.to_owned());
+            }
+        };
+        if !self.rubric.counts(Objective::Faithfulness) {
+            set(Objective::Faithfulness, Err("not_in_rubric"));
+        } else if !evidence.has_evidence() || evidence.salient.is_empty() {
+            set(Objective::Faithfulness, Err("no_evidence"));
+        } else {
+            faithfulness::check(&parsed, evidence, chosen, &self.lexicon, &mut checks);
+            set(Objective::Faithfulness, Ok(faithfulness::score(&checks)));
+        }
+        if !self.rubric.counts(Objective::Comprehensiveness) {
+            set(Objective::Comprehensiveness, Err("not_in_rubric"));
+        } else {
+            let covers = evidence.clinical() >= coverage::NEEDED;
+            let differs = differential::applies(case);
+            if covers {
+                coverage::check(&parsed, evidence, chosen, &self.lexicon, &mut checks);
+            }
+            if differs {
+                differential::check(&parsed, evidence, chosen, &mut checks);
+            }
+            if covers || differs {
+                economy::check(&parsed, &self.lexicon, &mut checks);
+                set(Objective::Comprehensiveness, Ok(comprehensiveness(&checks)));
+            } else {
+                set(Objective::Comprehensiveness, Err("no_evidence"));
+            }
+        }
+        if self.rubric.counts(Objective::Format) {
+            layout::check(&parsed, self.rubric.format, &mut checks);
+            set(Objective::Format, Ok(layout::value(&checks)));
+        } else {
+            set(Objective::Format, Err("not_in_rubric"));
+        }
+        drop(parsed);
+        if reasoning > 0 {
+            checks.iter_mut().for_each(|check| place(check, reasoning));
+        }
+        let reward = self.rubric.scalar(&objectives);
+        Scored {
+            case_id: response.case_id.clone(),
+            sample: response.sample,
+            reward,
+            objectives,
+            reasons,
+            answer: judged.reading,
+            checks,
+        }
+    }
+
+    /// The published scalar; its parts, clamped to [0, 1], stand as objectives.
+    fn score_published(&self, case: &Case, response: &Response) -> Scored {
+        let text = response.text.as_deref().unwrap_or("");
+        let gold = case.answer.keys.first();
+        let mut objectives: BTreeMap<Objective, Option<f64>> = Objective::ALL.into_iter().map(|o| (o, None)).collect();
+        let mut reasons: BTreeMap<Objective, String> =
+            [Objective::Faithfulness, Objective::Comprehensiveness].map(|o| (o, "not_in_rubric".to_owned())).into();
+        let mut checks = Vec::new();
+        let mut reward = None;
+        match gold {
+            Some(gold) => {
+                let parts = clinical_r1::parts(text, gold, &self.rubric.eos);
+                objectives.insert(Objective::Accuracy, Some(parts.accuracy.clamp(0.0, 1.0)));
+                objectives.insert(Objective::Format, Some(parts.format / 1.5));
+                reward = Some(parts.total());
+                let mut push = |objective, rule: &'static str, weight: f64| {
+                    let outcome = match objective {
+                        Objective::Accuracy if weight >= 1.0 => Outcome::Correct,
+                        Objective::Accuracy if weight == 0.0 => Outcome::Wrong,
+                        Objective::Accuracy => Outcome::Unreadable,
+                        _ if weight >= 1.0 => Outcome::Correct,
+                        _ => Outcome::Malformed,
+                    };
+                    let (rule, note) = (Cow::Borrowed(rule), format!("published value {weight}"));
+                    checks.push(Check {
+                        objective,
+                        rule,
+                        outcome,
+                        weight,
+                        response: None,
+                        field: None,
+                        evidence: Vec::new(),
+                        note,
+                    });
+                };
+                push(Objective::Accuracy, "published_accuracy", parts.accuracy);
+                push(Objective::Format, "published_format", parts.format);
+                push(Objective::Format, "published_language", parts.english);
+            }
+            None => {
+                for objective in [Objective::Accuracy, Objective::Format] {
+                    reasons.insert(objective, "no gold answer".to_owned());
+                }
+            }
+        }
+        let (case_id, sample) = (response.case_id.clone(), response.sample);
+        Scored { case_id, sample, reward, objectives, reasons, answer: AnswerReading::default(), checks }
+    }
+}
+
+/// Comprehensiveness from its checks.
+fn comprehensiveness(checks: &[Check]) -> f64 {
+    let value = match (coverage::value(checks), differential::value(checks)) {
+        (Some(coverage), Some(differential)) => COVERAGE_SHARE * coverage + (1.0 - COVERAGE_SHARE) * differential,
+        (Some(value), None) | (None, Some(value)) => value,
+        (None, None) => 0.0,
+    };
+    value * economy::value(checks)
+}
+
+/// The text that is read, and the bytes of it that belong to the `reasoning` field (its closing line break included).
+fn joined(response: &Response) -> (Cow<'_, str>, usize) {
+    let text = response.text.as_deref().unwrap_or("");
+    match response.reasoning.as_deref().filter(|reasoning| !reasoning.is_empty()) {
+        None => (Cow::Borrowed(text), 0),
+        Some(reasoning) if text.contains("<think>") => {
+            (Cow::Owned(format!("{reasoning}\n{text}")), reasoning.len() + 1)
+        }
+        Some(reasoning) => (Cow::Owned(format!("{reasoning}\n{text}")), reasoning.len() + 1),
+    }
+}
+
+/// Moves a span of the joined text to the field that it lies in; one that crosses the border keeps its larger part.
+fn place(check: &mut Check, border: usize) {
+    let Some([start, end]) = check.response else { return };
+    if start >= border {
+        check.response = Some([start - border, end - border]);
+    } else if end < border {
+        check.field = Some("reasoning".into());
+    } else if end - border > border - start {
+        check.response = Some([0, end - border]);
+    } else {
+        check.field = Some("reasoning".into());
+        check.response = Some([start, border - 1]);
+    }
+}
