@@ -98,10 +98,12 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
         while later.peek().is_some_and(|cue| cue.tokens.end <= at) {
             later.next();
         }
-        if let Some(cue) = later.peek() {
-            if cue.tokens.start == at && cue.value.has(Cues::STOP) && !cue.value.has(Cues::PSEUDO) {
-                return at;
-            }
+        if let Some(cue) = later.peek()
+            && cue.tokens.start == at
+            && cue.value.has(Cues::STOP)
+            && !cue.value.has(Cues::PSEUDO)
+        {
+            return at;
         }
         let token = &tokens[at];
         if token.is_mark(';') || token.is_mark(':') {

@@ -197,10 +197,10 @@ fn taken(
     let find = |item: Item| by_item.get(&item_key(item)).copied();
     let mut found: Vec<Taken> = Vec::new();
     let mut push = |salient: Option<usize>, span: Span, concept: Option<ConceptId>, affirmed: bool| {
-        if let Some(salient) = salient {
-            if !found.iter().any(|taken| taken.salient == salient) {
-                found.push(Taken { salient, span, concept, affirmed });
-            }
+        if let Some(salient) = salient
+            && !found.iter().any(|taken| taken.salient == salient)
+        {
+            found.push(Taken { salient, span, concept, affirmed });
         }
     };
     for mention in response.reading.mentions_of(sentence).iter().filter(|m| claimed(m.tokens.start)) {

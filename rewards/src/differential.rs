@@ -5,7 +5,7 @@ use attending_datasets::{Case, Task};
 use crate::evidence::EvidenceIndex;
 use crate::lexicon::KeyMap;
 use crate::parsed::Parsed;
-use crate::scored::{Check, Objective, Outcome};
+use crate::scored::{Check, Objective, Outcome, Span};
 use crate::text::Kind;
 
 /// Rivals that suffice.
@@ -33,12 +33,15 @@ pub(crate) fn value(checks: &[Check]) -> Option<f64> {
     (count > 0).then(|| (paid / count.min(SATURATION) as f64).min(1.0))
 }
 
+/// The best verdict on a rival: its reason, its place, whether it has a reason at all.
+type Judged = (u64, Span, bool);
+
 /// Makes one check a rival. `chosen` are the keys of the answer.
 pub(crate) fn check(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], out: &mut Vec<Check>) {
     let answers: Vec<usize> = chosen.iter().filter_map(|key| evidence.options.position(key)).collect();
     // Of each rival: its verdict with the reason that stands with it.
     let mut reasons: KeyMap<u64, usize> = KeyMap::default();
-    let mut rivals: Vec<(usize, Option<(u64, [usize; 2], bool)>)> = Vec::new();
+    let mut rivals: Vec<(usize, Option<Judged>)> = Vec::new();
     // Without an answer, all options but one are rivals.
     let skipped = if answers.is_empty() { vec![evidence.options.all.len().saturating_sub(1)] } else { answers };
     for option in (0..evidence.options.all.len()).filter(|option| !skipped.contains(option)) {

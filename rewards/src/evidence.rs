@@ -347,5 +347,5 @@ pub fn sex_of(reading: &Reading) -> Option<Sex> {
 const STEM: usize = 5;
 
 fn stem(word: &str) -> u64 {
-    crate::text::hash_word(&word[..word.floor_char_boundary(STEM)])
+    crate::text::hash_word(crate::text::head(word, STEM))
 }

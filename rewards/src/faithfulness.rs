@@ -7,7 +7,7 @@
 use crate::assertion::Status;
 use crate::claims::Clause;
 use crate::evidence::{EvidenceIndex, Fact, Value, canonical, years};
-use crate::lexicon::{ConceptId, KeyMap, Kind, Lexicon, MeasureId};
+use crate::lexicon::{ConceptId, KeyMap, Kind, Lexicon};
 use crate::parsed::Parsed;
 use crate::quantity::{Quantity, Subject};
 use crate::reading::Mention;
@@ -36,6 +36,9 @@ pub fn score(checks: &[Check]) -> f64 {
     let whole = s + u + 2.0 * c + v + silent;
     if whole == 0.0 { 0.0 } else { (s + UNVERIFIED * v) / whole }
 }
+
+/// A claimed value, its upper end, and half a unit of its last digit.
+type Stated = (f64, Option<f64>, f64);
 
 /// What makes two claims one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -132,7 +135,7 @@ impl Claims<'_> {
         if quantity.target || quantity.value.is_nan() {
             return;
         }
-        let (subject, name, value, values): (u32, &str, (f64, Option<f64>, f64), Vec<Value>) = match quantity.subject {
+        let (subject, name, value, values): (u32, &str, Stated, Vec<Value>) = match quantity.subject {
             Subject::Measure(id) => {
                 let Some(value) = canonical(quantity, id, self.lexicon) else { return };
                 (id.0, self.lexicon.measure(id).name.as_str(), value, self.evidence.values(id).to_vec())
@@ -256,7 +259,7 @@ fn agreement(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], out
     let Some(option) = evidence.options.position(key) else { return };
     let limit = response.reasoning_end();
     let reasoned = response.verdicts.iter().filter(|verdict| verdict.span[1] <= limit);
-    let last = |wanted: usize| reasoned.clone().filter(|v| v.option == wanted && v.kept.is_some()).last();
+    let last = |wanted: usize| reasoned.clone().rfind(|v| v.option == wanted && v.kept.is_some());
     let own = last(option);
     let make_check = |outcome, weight, span, note: String| make("agreement", outcome, weight, span, Vec::new(), note);
     match own {
@@ -280,5 +283,4 @@ fn agreement(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], out
             }
         }
     }
-    let _ = MeasureId(0);
 }

@@ -88,20 +88,20 @@ impl Options {
             let mut best: Option<Named> = None;
             if let Some(candidates) = self.first_words.get(&token.hash) {
                 for &option in candidates {
-                    if let Some(end) = self.matches(option, reading, at, to) {
-                        if best.as_ref().is_none_or(|known| end > known.end) {
-                            best = Some(Named { option, start: at, end });
-                        }
+                    if let Some(end) = self.matches(option, reading, at, to)
+                        && best.as_ref().is_none_or(|known| end > known.end)
+                    {
+                        best = Some(Named { option, start: at, end });
                     }
                 }
             }
-            if best.is_none() {
-                if let Some(mention) = next_mention.peek().filter(|m| m.tokens.start == at) {
-                    let mut matching = (0..self.all.len())
-                        .filter(|&i| self.all[i].concept.is_some_and(|c| lexicon.is_a(mention.concept, c)));
-                    if let (Some(option), None) = (matching.next(), matching.next()) {
-                        best = Some(Named { option, start: at, end: mention.tokens.end });
-                    }
+            if best.is_none()
+                && let Some(mention) = next_mention.peek().filter(|m| m.tokens.start == at)
+            {
+                let mut matching = (0..self.all.len())
+                    .filter(|&i| self.all[i].concept.is_some_and(|c| lexicon.is_a(mention.concept, c)));
+                if let (Some(option), None) = (matching.next(), matching.next()) {
+                    best = Some(Named { option, start: at, end: mention.tokens.end });
                 }
             }
             if best.is_none() {

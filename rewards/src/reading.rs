@@ -76,7 +76,7 @@ impl Reading {
         let range = sentence.tokens.clone();
         let (terms, cues) = (lexicon.terms.find(&self.words, range.clone()), lexicon.cues.find(&self.words, range));
         let (mentions_from, quantities_from) = (self.mentions.len(), self.quantities.len());
-        quantities(text, &self.tokens, &self.words, sentence, &terms, &cues, lexicon, &mut self.quantities);
+        quantities(text, &self.tokens, sentence, &terms, &cues, lexicon, &mut self.quantities);
         let statuses = assertion::Scopes::new(text, &self.tokens, sentence, &cues);
         for term in &terms {
             let span = [self.tokens[term.tokens.start].start as usize, self.tokens[term.tokens.end - 1].end as usize];

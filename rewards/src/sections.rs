@@ -348,6 +348,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::type_complexity)] // a table
     fn broken_tags() {
         use DefectKind::*;
         let rows: &[(&str, Option<&str>, Option<&str>, &[DefectKind])] = &[

@@ -237,11 +237,13 @@ fn statement(text: &str, scope: Span, options: &[AnswerOption]) -> Option<Read> 
                 found = Some((key, [scope[0] + span[0], scope[0] + span[1]]));
                 continue;
             }
-            if is(at, &["answer", "diagnosis", "option", "choice"]) && next < tokens.len() && next > at + 1 {
-                if let Some((key, end)) = option_at(part, &tokens, next, options) {
-                    let span = [tokens[next].start as usize, end];
-                    found = Some((key, [scope[0] + span[0], scope[0] + span[1]]));
-                }
+            if is(at, &["answer", "diagnosis", "option", "choice"])
+                && next < tokens.len()
+                && next > at + 1
+                && let Some((key, end)) = option_at(&tokens, next, options)
+            {
+                let span = [tokens[next].start as usize, end];
+                found = Some((key, [scope[0] + span[0], scope[0] + span[1]]));
             }
         } else if let Some(key) = letter(part, &tokens, at, options) {
             // "Option B is correct", "B is the best answer", "(B) is right".
@@ -299,7 +301,7 @@ fn letter(part: &str, tokens: &[Token], at: usize, options: &[AnswerOption]) -> 
     let followed = next.map_or("", |next| next.text(part));
     let verb =
         matches!(followed, "is" | "because" | "and" | "or" | "as" | "since" | "(" | "-" | "\u{2013}" | "\u{2014}");
-    let own_text = option_at(part, tokens, at + 1, options).is_some_and(|(other, _)| other == key);
+    let own_text = option_at(tokens, at + 1, options).is_some_and(|(other, _)| other == key);
     let capital = token.capital || token.kind == Kind::Number;
     (capital && (verb || own_text || !article))
         .then_some(key)
@@ -307,7 +309,7 @@ fn letter(part: &str, tokens: &[Token], at: usize, options: &[AnswerOption]) -> 
 }
 
 /// The option whose text starts at a token; the longest where several do. Returns its key and the byte where it ends.
-fn option_at(part: &str, tokens: &[Token], at: usize, options: &[AnswerOption]) -> Option<(String, usize)> {
+fn option_at(tokens: &[Token], at: usize, options: &[AnswerOption]) -> Option<(String, usize)> {
     let mut best: Option<(String, usize, usize)> = None;
     for option in options {
         let words = folded(&option.text);
@@ -331,7 +333,6 @@ fn option_at(part: &str, tokens: &[Token], at: usize, options: &[AnswerOption]) 
             best = Some((option.key.clone(), tokens[index - 1].end as usize, matched));
         }
     }
-    let _ = part;
     best.map(|(key, end, _)| (key, end))
 }
 
@@ -382,15 +383,16 @@ fn whole_option(text: &str, scope: Span, options: &[AnswerOption]) -> Option<Rea
     let mut found: Option<(String, Span)> = None;
     let mut at = 0;
     while at < tokens.len() {
-        if tokens[at].kind != Kind::Mark && firsts.contains(&tokens[at].hash) {
-            if let Some((key, end)) = option_at(part, &tokens, at, options) {
-                match &found {
-                    Some((other, _)) if *other != key => return None,
-                    _ => found = Some((key, [scope[0] + tokens[at].start as usize, scope[0] + end])),
-                }
-                while at < tokens.len() && (tokens[at].end as usize) < end {
-                    at += 1;
-                }
+        if tokens[at].kind != Kind::Mark
+            && firsts.contains(&tokens[at].hash)
+            && let Some((key, end)) = option_at(&tokens, at, options)
+        {
+            match &found {
+                Some((other, _)) if *other != key => return None,
+                _ => found = Some((key, [scope[0] + tokens[at].start as usize, scope[0] + end])),
+            }
+            while at < tokens.len() && (tokens[at].end as usize) < end {
+                at += 1;
             }
         }
         at += 1;

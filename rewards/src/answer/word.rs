@@ -50,14 +50,14 @@ pub(super) fn read(case: &Case, text: &str, scope: Span, from_whole: bool) -> Op
     let part = &text[span[0]..span[1]];
     let tokens = tokenize(part);
     // A short conclusion that is the word, or starts with it: "Yes.", "No, because ...".
-    if !from_whole || part.len() <= 12 {
-        if let Some(first) = tokens.iter().find(|token| token.kind == Kind::Word) {
-            let [start, end] = first.span();
-            if let Some(value) = canonical(&part[start..end]) {
-                let next = tokens.iter().find(|token| token.start as usize >= end);
-                if next.is_none_or(|next| next.kind == Kind::Mark) {
-                    return Some(one(value, "word", [span[0] + start, span[0] + end]));
-                }
+    if (!from_whole || part.len() <= 12)
+        && let Some(first) = tokens.iter().find(|token| token.kind == Kind::Word)
+    {
+        let [start, end] = first.span();
+        if let Some(value) = canonical(&part[start..end]) {
+            let next = tokens.iter().find(|token| token.start as usize >= end);
+            if next.is_none_or(|next| next.kind == Kind::Mark) {
+                return Some(one(value, "word", [span[0] + start, span[0] + end]));
             }
         }
     }

@@ -50,7 +50,19 @@ struct Builder {
     forms: Vec<(String, Term)>,
     cues: BTreeMap<String, Cues>,
     relations: Vec<(String, ConceptId, Relation, Place)>,
-    thresholds: Vec<(MeasureId, String, f64, bool, bool, Option<Sex>, Place)>,
+    thresholds: Vec<Limit>,
+}
+
+/// A threshold as written: its finding is resolved when all files are read.
+#[derive(Debug)]
+struct Limit {
+    measure: MeasureId,
+    finding: String,
+    limit: f64,
+    above: bool,
+    inclusive: bool,
+    sex: Option<Sex>,
+    place: Place,
 }
 
 /// File and line of an entry.
@@ -201,7 +213,7 @@ impl Builder {
             }
             let finding =
                 if rest.is_empty() { format!("{} {name}", if above { "high" } else { "low" }) } else { rest.join(" ") };
-            self.thresholds.push((id, finding, limit, above, inclusive, sex, place));
+            self.thresholds.push(Limit { measure: id, finding, limit, above, inclusive, sex, place });
         }
         Ok(())
     }
@@ -225,7 +237,8 @@ impl Builder {
 
     fn finish(mut self) -> Result<Lexicon, (Place, String)> {
         // A threshold may name a finding that no file defines: the value itself is then its only wording.
-        for (measure, finding, limit, above, inclusive, sex, place) in std::mem::take(&mut self.thresholds) {
+        for written in std::mem::take(&mut self.thresholds) {
+            let Limit { measure, finding, limit, above, inclusive, sex, place } = written;
             if !self.names.contains_key(&finding) {
                 let id = self.add(&finding, Kind::Finding).map_err(|problem| (place, problem))?;
                 self.form(&finding, Term::Concept(id)).map_err(|problem| (place, problem))?;

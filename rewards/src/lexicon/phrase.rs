@@ -191,11 +191,11 @@ fn inflections(word: &str) -> Vec<String> {
         }
         return forms;
     }
-    if let Some(stem) = word.strip_suffix('y') {
-        if !stem.ends_with(['a', 'e', 'o', 'u']) {
-            forms.push(format!("{stem}ies"));
-            return forms;
-        }
+    if let Some(stem) = word.strip_suffix('y')
+        && !stem.ends_with(['a', 'e', 'o', 'u'])
+    {
+        forms.push(format!("{stem}ies"));
+        return forms;
     }
     let hissing = ["x", "z", "ch", "sh"].iter().any(|ending| word.ends_with(ending));
     forms.push(format!("{word}{}", if hissing { "es" } else { "s" }));
@@ -281,10 +281,10 @@ impl<V: Copy> PhraseTrie<V> {
 
     /// Follows both readings of each word (in capitals, in any case); at most a few branches, as such phrases are rare.
     fn walk(&self, words: &[Word], node: u32, at: usize, depth: usize, best: &mut Option<(V, usize)>) {
-        if let Some(value) = self.values[node as usize] {
-            if best.is_none_or(|(_, end)| at > end) {
-                *best = Some((value, at));
-            }
+        if let Some(value) = self.values[node as usize]
+            && best.is_none_or(|(_, end)| at > end)
+        {
+            *best = Some((value, at));
         }
         if depth >= MAX_WORDS {
             return;

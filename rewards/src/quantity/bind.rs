@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::unit::{Dimension, Unit, read_unit};
-use crate::lexicon::{Cues, Lexicon, Match, MeasureId, Term, Word};
+use crate::lexicon::{Cues, Lexicon, Match, MeasureId, Term};
 use crate::text::{Kind, Sentence, Token};
 
 /// What a number is a value of.
@@ -60,7 +60,6 @@ struct Printed {
 pub fn quantities(
     text: &str,
     tokens: &[Token],
-    words: &[Word],
     sentence: &Sentence,
     terms: &[Match<Term>],
     cues: &[Match<Cues>],
@@ -84,7 +83,7 @@ pub fn quantities(
             cue.value.has(Cues::TARGET) && cue.tokens.end <= before + 1 && before.saturating_sub(cue.tokens.end) <= 5
         });
         let about = cues.iter().any(|cue| cue.value.has(Cues::ABOUT) && cue.tokens.end == before);
-        bind(text, tokens, words, sentence, terms, lexicon, &printed, last_end, |subject, value, tokens, span| {
+        bind(text, tokens, sentence, terms, lexicon, &printed, last_end, |subject, value, tokens, span| {
             out.push(Quantity {
                 tokens,
                 span,
@@ -146,13 +145,14 @@ fn printed(text: &str, tokens: &[Token], sentence: &Sentence, at: usize) -> Prin
         // 3-5, 3 to 5: a range.
         let dash = at + 1 < end
             && (tokens[at + 1].is_mark('-') || tokens[at + 1].is_mark('\u{2013}') || tokens[at + 1].text(text) == "to");
-        if dash && numeric(at + 2) {
-            if let Some(high) = number(text, &tokens[at + 2]).filter(|high| *high > found.value) {
-                found.high = Some(high);
-                found.precision = found.precision.max(precision(text, &tokens[at + 2]));
-                found.tokens.end = at + 3;
-                found.end = tokens[at + 2].end as usize;
-            }
+        if dash
+            && numeric(at + 2)
+            && let Some(high) = number(text, &tokens[at + 2]).filter(|high| *high > found.value)
+        {
+            found.high = Some(high);
+            found.precision = found.precision.max(precision(text, &tokens[at + 2]));
+            found.tokens.end = at + 3;
+            found.end = tokens[at + 2].end as usize;
         }
     }
     if let Some((unit, length)) = read_unit(&text[found.end..sentence.span[1].max(found.end)]) {
@@ -173,7 +173,6 @@ fn printed(text: &str, tokens: &[Token], sentence: &Sentence, at: usize) -> Prin
 fn bind(
     text: &str,
     tokens: &[Token],
-    words: &[Word],
     sentence: &Sentence,
     terms: &[Match<Term>],
     lexicon: &Lexicon,
@@ -181,7 +180,6 @@ fn bind(
     last_end: usize,
     mut emit: impl FnMut(Subject, f64, Range<usize>, [usize; 2]),
 ) {
-    let _ = words;
     let range = printed.tokens.clone();
     let span = [tokens[range.start].start as usize, printed.end];
     let measure = nearest_measure(text, tokens, terms, lexicon, printed, last_end, sentence);

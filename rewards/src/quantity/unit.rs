@@ -164,7 +164,7 @@ pub fn read_unit(text: &str) -> Option<(Unit, usize)> {
     // Ends of words in the folded text, with the bytes of the original that they take.
     let mut ends: [(usize, usize); WINDOW] = [(0, 0); WINDOW];
     let mut count = 0;
-    let window = &text[..text.floor_char_boundary(WINDOW)];
+    let window = crate::text::head(text, WINDOW);
     let mut chars = window.char_indices().peekable();
     if let Some(&(_, ' ' | '-' | '\u{a0}' | '\u{2011}')) = chars.peek() {
         chars.next();

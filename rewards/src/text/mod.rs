@@ -5,3 +5,12 @@ mod token;
 
 pub use sentence::{Sentence, sentences};
 pub use token::{Kind, Token, hash_word, tokenize};
+
+/// The start of `text`, at most `bytes` long, ending on a character boundary.
+pub fn head(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

@@ -63,8 +63,8 @@ fn mix(hash: u64, byte: u8) -> u64 {
 /// The hash of a word's folded form; equal for `Oedème` and `oedeme`, `patient's` and `patient`.
 pub fn hash_word(word: &str) -> u64 {
     let mut hash = SEED;
-    let mut chars = word.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
+    let chars = word.char_indices().peekable();
+    for (at, c) in chars {
         if is_apostrophe(c) {
             if possessive(&word[at + c.len_utf8()..]) {
                 break;
@@ -134,7 +134,7 @@ fn is_superscript(c: char) -> bool {
 
 /// Splits `text` into tokens. Linear in the length; any UTF-8. Text beyond 4 GiB is not read.
 pub fn tokenize(text: &str) -> Vec<Token> {
-    let text = &text[..text.floor_char_boundary(u32::MAX as usize - 8)];
+    let text = super::head(text, u32::MAX as usize - 8);
     let bytes = text.as_bytes();
     let mut tokens = Vec::with_capacity(bytes.len() / 5 + 4);
     let mut at = 0;
