@@ -47,24 +47,26 @@ impl fmt::Display for Place {
 }
 
 /// An error of reading or writing a data file. The command line maps it to exit status 2.
+///
+/// Each message is whole: a system's reason is part of it and not a `source` of its own, which would print it twice.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
     /// The file cannot be opened or read.
-    #[error("{file}: cannot read: {source}")]
+    #[error("{file}: cannot read: {reason}")]
     Read {
         /// The file as the user named it.
         file: String,
         /// The system's reason.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The file cannot be written.
-    #[error("{file}: cannot write: {source}")]
+    #[error("{file}: cannot write: {reason}")]
     Write {
         /// The file as the user named it.
         file: String,
         /// The system's reason.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A record is malformed.
     #[error("{file}, {place}: {problem}")]

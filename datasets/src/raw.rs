@@ -45,7 +45,7 @@ impl RawRecords {
         if let Some(delimiter) = [(".csv", b','), (".tsv", b'\t')].iter().find(|(end, _)| name.ends_with(end)) {
             return Self::csv(reader, file, delimiter.1);
         }
-        let head = reader.fill_buf().map_err(|source| DataError::Read { file: file.clone(), source })?;
+        let head = reader.fill_buf().map_err(|reason| DataError::Read { file: file.clone(), reason })?;
         let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
         let first = head.iter().find(|byte| !byte.is_ascii_whitespace());
         // An object that ends on its first line is one record of many; else the whole file is one JSON text.
@@ -66,7 +66,7 @@ impl RawRecords {
     fn whole(mut reader: Box<dyn BufRead + Send>, file: String) -> Result<Self, DataError> {
         let layout = |message: String| DataError::Layout { file: file.clone(), message };
         let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(|source| DataError::Read { file: file.clone(), source })?;
+        reader.read_to_end(&mut bytes).map_err(|reason| DataError::Read { file: file.clone(), reason })?;
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
         let value: Value = serde_json::from_slice(bytes).map_err(|error| {
             layout(format!("not valid JSON: {error}; expected JSON Lines, an array or an object of records"))
@@ -158,9 +158,9 @@ fn csv_fault(file: &str, error: &csv::Error) -> DataError {
             format!("{len} columns, expected {expected_len} as in the header")
         }
         csv::ErrorKind::Utf8 { err, .. } => format!("column {} is not UTF-8, expected UTF-8 text", err.field() + 1),
-        csv::ErrorKind::Io(source) => {
-            let source = std::io::Error::new(source.kind(), source.to_string());
-            return DataError::Read { file: file.to_owned(), source };
+        csv::ErrorKind::Io(error) => {
+            let reason = std::io::Error::new(error.kind(), error.to_string());
+            return DataError::Read { file: file.to_owned(), reason };
         }
         _ => error.to_string(),
     };

@@ -23,14 +23,13 @@ pub const LISTED: usize = 1000;
 /// The file cannot be opened or read.
 pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
     let file = display(path);
-    let fail = |source| DataError::Read { file: file.clone(), source };
+    let fail = |reason| DataError::Read { file: file.clone(), reason };
     let mut reader: Box<dyn BufRead + Send> = if path.as_os_str() == "-" {
         Box::new(BufReader::new(std::io::stdin()))
     } else {
         let opened = File::open(path).map_err(fail)?;
         if opened.metadata().map_err(fail)?.is_dir() {
-            let source = std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder, expected a file");
-            return Err(fail(source));
+            return Err(fail(std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder, expected a file")));
         }
         Box::new(BufReader::with_capacity(1 << 16, opened))
     };
@@ -76,7 +75,7 @@ impl Lines {
         loop {
             self.buffer.clear();
             let read = self.reader.read_until(b'\n', &mut self.buffer);
-            if read.map_err(|source| DataError::Read { file: self.file.clone(), source })? == 0 {
+            if read.map_err(|reason| DataError::Read { file: self.file.clone(), reason })? == 0 {
                 return Ok(None);
             }
             self.number += 1;
@@ -287,7 +286,7 @@ pub fn read_cases(path: &Path, skip_bad: bool) -> Result<(Vec<Case>, Skipped), D
 /// The file cannot be read or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, DataError> {
     let mut bytes = Vec::new();
-    open(path)?.read_to_end(&mut bytes).map_err(|source| DataError::Read { file: display(path), source })?;
+    open(path)?.read_to_end(&mut bytes).map_err(|reason| DataError::Read { file: display(path), reason })?;
     let text = String::from_utf8(bytes).map_err(|error| DataError::Layout {
         file: display(path),
         message: format!("byte {} is not UTF-8, expected UTF-8 text", error.utf8_error().valid_up_to() + 1),

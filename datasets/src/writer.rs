@@ -24,7 +24,7 @@ impl AtomicFile {
     /// # Errors
     /// The folder does not exist or cannot be written to.
     pub fn create(path: &Path) -> Result<Self, DataError> {
-        let fail = |source| DataError::Write { file: path.display().to_string(), source };
+        let fail = |reason| DataError::Write { file: path.display().to_string(), reason };
         let name = path
             .file_name()
             .ok_or_else(|| fail(io::Error::new(io::ErrorKind::InvalidInput, "it names no file")))?
@@ -43,7 +43,7 @@ impl AtomicFile {
     /// The disk is full or fails; then nothing is changed.
     pub fn finish(mut self) -> Result<(), DataError> {
         let done = self.put();
-        done.map_err(|source| DataError::Write { file: self.target.display().to_string(), source })
+        done.map_err(|reason| DataError::Write { file: self.target.display().to_string(), reason })
     }
 
     fn put(&mut self) -> io::Result<()> {
@@ -124,7 +124,7 @@ impl RecordWriter {
             Sink::File(file) => file.write_all(&self.line),
             Sink::Output(output) => output.write_all(&self.line),
         });
-        written.map_err(|source| DataError::Write { file: self.file.clone(), source })
+        written.map_err(|reason| DataError::Write { file: self.file.clone(), reason })
     }
 
     /// Flushes, and puts a file in its place.
@@ -134,7 +134,7 @@ impl RecordWriter {
     pub fn finish(self) -> Result<(), DataError> {
         match self.sink {
             Sink::File(file) => file.finish(),
-            Sink::Output(mut output) => output.flush().map_err(|source| DataError::Write { file: self.file, source }),
+            Sink::Output(mut output) => output.flush().map_err(|reason| DataError::Write { file: self.file, reason }),
         }
     }
 }

@@ -150,15 +150,19 @@ struct Synth {
 /// Runs the command.
 ///
 /// # Errors
-/// [`DataError`] at the root for bad input.
+/// [`DataError`] at the root for bad input; the system's error where writing failed (a full disk, a closed pipe).
 pub fn run(args: &DataArgs) -> Result<ExitCode> {
-    match &args.command {
-        Command::Inspect(args) => inspect(args)?,
-        Command::Convert(args) => convert(args)?,
-        Command::Validate(args) => return validate(args),
-        Command::Synth(args) => synth(args)?,
-    }
-    Ok(ExitCode::SUCCESS)
+    let done = match &args.command {
+        Command::Inspect(args) => inspect(args),
+        Command::Convert(args) => convert(args),
+        Command::Validate(args) => validate(args),
+        Command::Synth(args) => synth(args),
+    };
+    done.map_err(|error| match error.downcast::<DataError>() {
+        Ok(DataError::Write { file, reason }) => anyhow::Error::new(reason).context(format!("{file}: cannot write")),
+        Ok(other) => other.into(),
+        Err(error) => error,
+    })
 }
 
 impl Reading {
@@ -201,7 +205,7 @@ fn empty(file: &Path, skipped: &Skipped) -> DataError {
     DataError::Empty { file: attending_datasets::reader::display(file), what: "case", bad: skipped.count }
 }
 
-fn inspect(args: &Inspect) -> Result<()> {
+fn inspect(args: &Inspect) -> Result<ExitCode> {
     let mut cases = args.reading.open(&args.file)?;
     let mut summary = Summary::default();
     let mut first: Option<Case> = None;
@@ -219,7 +223,7 @@ fn inspect(args: &Inspect) -> Result<()> {
             "skipped": {"count": skipped.count, "messages": skipped.messages}, "first": first,
         });
         writeln!(out, "{text:#}")?;
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let counts = |pairs: Vec<(String, u64)>| -> String {
         let items: Vec<String> = pairs
@@ -254,10 +258,10 @@ fn inspect(args: &Inspect) -> Result<()> {
         writeln!(out, "  {}. {}", option.key, option.text)?;
     }
     tell_skipped(skipped);
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
-fn convert(args: &Convert) -> Result<()> {
+fn convert(args: &Convert) -> Result<ExitCode> {
     let mut cases = args.reading.open(&args.file)?;
     let mut writer = RecordWriter::create(&args.out)?;
     let mut written = 0u64;
@@ -281,7 +285,7 @@ fn convert(args: &Convert) -> Result<()> {
     } else {
         eprintln!("{text}");
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn validate(args: &Validate) -> Result<ExitCode> {
@@ -318,7 +322,12 @@ fn validate(args: &Validate) -> Result<ExitCode> {
 }
 
 /// `name=weight,name,...`; a name alone weighs 1.
-fn weights<T>(text: &str, flag: &str, known: impl Fn(&str) -> Option<T>, names: &str) -> Result<Vec<(T, f64)>, DataError> {
+fn weights<T>(
+    text: &str,
+    flag: &str,
+    known: impl Fn(&str) -> Option<T>,
+    names: &str,
+) -> Result<Vec<(T, f64)>, DataError> {
     let fault = |message: String| DataError::Argument(format!("{flag}: {message}"));
     let mut weights = Vec::new();
     for part in text.split(',').map(str::trim) {
@@ -335,7 +344,7 @@ fn weights<T>(text: &str, flag: &str, known: impl Fn(&str) -> Option<T>, names: 
     Ok(weights)
 }
 
-fn synth(args: &Synth) -> Result<()> {
+fn synth(args: &Synth) -> Result<ExitCode> {
     let split = Split::named(&args.split).ok_or_else(|| {
         DataError::Argument(format!("--split: {:?} is not known, expected train, validation or held_out", args.split))
     })?;
@@ -364,5 +373,5 @@ fn synth(args: &Synth) -> Result<()> {
     }
     writer.finish()?;
     responses.map_or(Ok(()), RecordWriter::finish)?;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

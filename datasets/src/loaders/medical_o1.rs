@@ -30,7 +30,10 @@ impl Loader for MedicalO1 {
         let id = format!("medical_o1:{}:{}", origin.stem, fields.text("id")?);
         let mut case = Case::new(id, Task::SingleChoice, fields.text("question")?);
         case.dataset = "medical_o1".to_owned();
-        case.split = fields.text("split")?;
+        case.split = match fields.text("split")?.as_str() {
+            "valid" => "validation".to_owned(),
+            other => other.to_owned(),
+        };
         case.options = fields.options("options")?;
         case.answer = Answer::key(fields.text("answer_idx")?);
         let reference = fields.take("response");

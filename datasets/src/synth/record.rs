@@ -94,7 +94,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             "A copy of the advance directive is filed under number {1000-9999}.",
             "The parking permit is valid for {2-9} days.",
             "The interpreter service was offered and declined.",
-            "The belongings list names a watch, a wallet and {1-4} books.",
+            "The belongings list names a watch, a wallet and {2-4} books.",
         ],
     ),
     (
@@ -135,7 +135,10 @@ pub fn documents(patient: &Patient, tokens: usize, rng: &mut Rng) -> Vec<Documen
     let day = rng.between(1, 20);
     let month = rng.between(1, 12);
     let date = |offset: i64| format!("2024-{month:02}-{:02}", day + offset);
-    let mut documents = vec![note(patient, &date(0), rng)];
+    let mut past = PAST.to_vec();
+    rng.shuffle(&mut past);
+    past.truncate(2 + rng.below(3));
+    let mut documents = vec![note(patient, &past, &date(0), rng)];
     let results: Vec<&Fact> = patient.facts.iter().filter(|fact| is_laboratory(fact)).collect();
     let mut used = documents[0].text.len();
     let days = (budget / 2500).clamp(1, 7) as i64;
@@ -159,7 +162,7 @@ pub fn documents(patient: &Patient, tokens: usize, rng: &mut Rng) -> Vec<Documen
         });
     }
     if used + 300 < budget {
-        let text = medications(rng);
+        let text = medications(&past);
         used += text.len();
         documents.push(Document {
             id: "medications".to_owned(),
@@ -195,12 +198,10 @@ fn is_laboratory(fact: &Fact) -> bool {
     finding::measure(&fact.id).is_some_and(|measure| !measure.vital)
 }
 
-fn note(patient: &Patient, date: &str, rng: &mut Rng) -> Document {
+fn note(patient: &Patient, past: &[(&str, &str)], date: &str, rng: &mut Rng) -> Document {
     let mut shown = patient.clone();
     shown.facts.retain(|fact| !is_laboratory(fact));
-    let mut past: Vec<&str> = PAST.iter().map(|(illness, _)| *illness).collect();
-    rng.shuffle(&mut past);
-    past.truncate(2 + rng.below(3));
+    let past: Vec<&str> = past.iter().map(|(illness, _)| *illness).collect();
     let job = rng.text(&["teacher", "bus driver", "accountant", "gardener", "nurse", "carpenter", "librarian", "cook"]);
     let home = rng.text(&["alone", "with a partner", "with two children", "with a sister"]);
     let text = format!(
@@ -244,14 +245,12 @@ fn panel(results: &[&Fact], day: i64, full: bool, rng: &mut Rng) -> String {
     lines.join("\n")
 }
 
-fn medications(rng: &mut Rng) -> String {
-    let mut lines: Vec<String> = PAST
-        .iter()
-        .filter(|(_, medicine)| !medicine.starts_with("no medicine"))
-        .map(|(_, medicine)| format!("{} (home medication, continued)", capital(medicine)))
+/// The medicines of the past illnesses.
+fn medications(past: &[(&str, &str)]) -> String {
+    let home = past.iter().filter(|(_, medicine)| !medicine.starts_with("no medicine"));
+    let mut lines: Vec<String> = home
+        .map(|(illness, medicine)| format!("{}, for {illness} (home medication, continued)", capital(medicine)))
         .collect();
-    rng.shuffle(&mut lines);
-    lines.truncate(3 + rng.below(4));
     lines.push("Docusate 100 mg as needed (hospital)".to_owned());
     lines.join("\n")
 }
