@@ -2,3 +2,6 @@
 pub mod config;
 pub mod model;
 pub mod objective;
+pub mod ops;
+pub mod prefix;
+pub mod rollout;

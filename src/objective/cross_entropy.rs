@@ -44,10 +44,10 @@ impl TokenObjective for CrossEntropy {
     fn coefficients(&mut self, labels: &[Label], values: &[LabelValue], out: &mut [Coefficient]) {
         for ((label, value), out) in labels.iter().zip(values).zip(out) {
             let weight = self.weights[label.sequence as usize];
-            let log_prob = f64::from(value.log_prob);
+            let log_prob = value.log_prob;
             self.loss -= weight * log_prob;
             self.log_prob += log_prob;
-            self.entropy += f64::from(value.entropy);
+            self.entropy += value.entropy;
             self.tokens += 1;
             *out = Coefficient { log_prob: -weight, entropy: 0.0 };
         }

@@ -37,9 +37,9 @@ pub struct Label {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LabelValue {
     /// log softmax(logits / T) at the target.
-    pub log_prob: f32,
+    pub log_prob: f64,
     /// Entropy of softmax(logits / T), in nats; equal for all labels of a row.
-    pub entropy: f32,
+    pub entropy: f64,
 }
 
 /// Derivatives of the loss by the two values of a label.

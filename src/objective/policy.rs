@@ -218,8 +218,7 @@ impl TokenObjective for PolicyObjective<'_> {
         let mut means = vec![0.0; self.sequences.len()];
         for (label, value) in labels.iter().zip(values) {
             let sequence = label.sequence as usize;
-            means[sequence] +=
-                self.log_ratio(label, f64::from(value.log_prob)) / self.sequences[sequence].length as f64;
+            means[sequence] += self.log_ratio(label, value.log_prob) / self.sequences[sequence].length as f64;
         }
         self.sequence_log_ratios = means;
     }
@@ -229,8 +228,8 @@ impl TokenObjective for PolicyObjective<'_> {
             let number = label.sequence as usize;
             let sequence = &self.sequences[number];
             let weight = self.weights[number];
-            let log_prob = f64::from(value.log_prob);
-            let entropy = f64::from(value.entropy);
+            let log_prob = value.log_prob;
+            let entropy = value.entropy;
             let ratio = self.log_ratio(label, log_prob).exp();
             let step = self.policy_step(number, ratio, log_prob);
             let reference = sequence.reference.as_ref().map(|r| f64::from(r[label.index as usize - sequence.first]));

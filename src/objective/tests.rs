@@ -145,14 +145,14 @@ fn coefficients_are_the_derivative_of_the_loss() {
             };
             let (_, coefficients) = loss_at(&base);
             for i in 0..labels.len() {
-                let moved = |log_prob: f32, entropy: f32| {
+                let moved = |log_prob: f64, entropy: f64| {
                     let mut values = base.clone();
                     values[i].log_prob += log_prob;
                     values[i].entropy += entropy;
                     loss_at(&values).0
                 };
-                let by_log_prob = (moved(h, 0.0) - moved(-h, 0.0)) / f64::from(2.0 * h);
-                let by_entropy = (moved(0.0, h) - moved(0.0, -h)) / f64::from(2.0 * h);
+                let by_log_prob = (moved(h, 0.0) - moved(-h, 0.0)) / (2.0 * h);
+                let by_entropy = (moved(0.0, h) - moved(0.0, -h)) / (2.0 * h);
                 assert!((by_log_prob - coefficients[i].log_prob).abs() < 1e-6, "{loss:?} {kind:?} {off_policy} {i}");
                 assert!((by_entropy - coefficients[i].entropy).abs() < 1e-9, "{loss:?} {kind:?} {i}");
             }
