@@ -30,10 +30,11 @@ fn main() {
                     <answer>Inferior infarction. \\boxed{B}</answer>";
     let check = |objective, rule: &str, outcome, part: &str, evidence: &str, remark: &str| Check {
         objective,
-        rule: rule.to_owned(),
+        rule: rule.to_owned().into(),
         outcome,
         weight: 1.0,
         response: Some(find(response, part)),
+        field: None,
         evidence: if evidence.is_empty() {
             Vec::new()
         } else {
@@ -82,6 +83,7 @@ fn main() {
                 text: text.to_owned(),
             })
             .into(),
+        reasoning: None,
         response: Some(response.to_owned()),
         reward: Some(reward),
         advantage: Some(reward - 0.5),

@@ -36,10 +36,11 @@ fn scored(text: &str, check: Check) -> Scored {
 fn check(text: &str, response: [usize; 2], evidence: [usize; 2]) -> Check {
     Check {
         objective: Objective::Faithfulness,
-        rule: text.to_owned(),
+        rule: text.to_owned().into(),
         outcome: Outcome::Contradicted,
         weight: 1.0,
         response: Some(response),
+        field: None,
         evidence: vec![EvidenceSpan { document: "note".to_owned(), span: evidence }],
         note: text.to_owned(),
     }
@@ -127,6 +128,18 @@ fn checks_are_marked_in_both_texts() {
     assert!(html.contains("right answer <strong>B</strong>"));
     // One row in the list, which both numbers lead to.
     assert_eq!(html.matches(&format!("<tr id=\"{id}\">")).count(), 1);
+}
+
+#[test]
+fn reasoning_that_came_apart_has_its_own_marks() {
+    let mut of_reasoning = check("quantity", [4, 7], [0, 9]);
+    of_reasoning.field = Some("reasoning".into());
+    let mut sample = Sample::new("x", &case("Potassium"), Some("The answer"), &scored("c", of_reasoning));
+    sample.reasoning = Some("low 5.9 here".to_owned());
+    let html = TrainingReport { samples: vec![sample], ..TrainingReport::default() }.to_html();
+    assert!(html.contains(">5.9</mark>"));
+    // The same bytes of the text are not marked.
+    assert!(html.contains(">The answer</div>"));
 }
 
 #[test]

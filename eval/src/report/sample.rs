@@ -18,7 +18,9 @@ pub struct Sample {
     pub case_id: String,
     /// The question, the options and the documents, in reading order.
     pub evidence: Vec<EvidenceText>,
-    /// The response; `None` was unreadable.
+    /// Reasoning that an endpoint returned apart from the text.
+    pub reasoning: Option<String>,
+    /// The response's text; `None` was unreadable.
     pub response: Option<String>,
     /// The preset's scalar.
     pub reward: Option<f64>,
@@ -65,6 +67,7 @@ impl Sample {
             heading: heading.into(),
             case_id: case.id.clone(),
             evidence,
+            reasoning: None,
             response: response.map(str::to_owned),
             reward: scored.reward,
             advantage: None,
@@ -106,8 +109,6 @@ fn name(outcome: Outcome) -> String {
 
 /// `id` prefixes the anchors of the checks and is unique on the page.
 pub(super) fn markup(sample: &Sample, id: &str, open: bool) -> Markup {
-    let in_response: Vec<(Span, usize)> =
-        sample.checks.iter().enumerate().filter_map(|(i, check)| check.response.map(|span| (span, i))).collect();
     html! {
         details class="sample" open[open] {
             summary {
@@ -134,8 +135,17 @@ pub(super) fn markup(sample: &Sample, id: &str, open: bool) -> Markup {
             div class="pair" {
                 div {
                     h3 { "Response" }
+                    @if let Some(text) = &sample.reasoning {
+                        h4 { "Reasoning" }
+                        div class="text" dir="auto" {
+                            (marked(text, &in_response(&sample.checks, Some("reasoning")), &sample.checks, id))
+                        }
+                        h4 { "Text" }
+                    }
                     @match &sample.response {
-                        Some(text) => div class="text" dir="auto" { (marked(text, &in_response, &sample.checks, id)) }
+                        Some(text) => div class="text" dir="auto" {
+                            (marked(text, &in_response(&sample.checks, None), &sample.checks, id))
+                        }
                         None => p class="muted" { "No text." }
                     }
                 }
@@ -152,6 +162,13 @@ pub(super) fn markup(sample: &Sample, id: &str, open: bool) -> Markup {
             (list(&sample.checks, id))
         }
     }
+}
+
+/// The spans in one field of the response.
+fn in_response(checks: &[Check], field: Option<&str>) -> Vec<(Span, usize)> {
+    let of =
+        |(i, check): (usize, &Check)| check.response.filter(|_| check.field.as_deref() == field).map(|span| (span, i));
+    checks.iter().enumerate().filter_map(of).collect()
 }
 
 fn in_document(checks: &[Check], document: &str) -> Vec<(Span, usize)> {
