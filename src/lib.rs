@@ -4,4 +4,5 @@ pub mod model;
 pub mod objective;
 pub mod ops;
 pub mod prefix;
+pub mod prompt;
 pub mod rollout;
