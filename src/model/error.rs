@@ -6,8 +6,8 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The operating system refused.
-    #[error("{}: {source}", path.display())]
+    /// The operating system refused; why is the error's source, which `{:#}` of anyhow adds.
+    #[error("{}: input or output failed", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,

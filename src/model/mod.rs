@@ -11,6 +11,7 @@ mod head;
 pub mod hf_config;
 pub(crate) mod layer;
 pub mod parameters;
+pub mod random;
 pub mod safetensors;
 pub mod tokenizer;
 

@@ -62,8 +62,8 @@ pub enum PromptError {
     /// The user's template is wrong, or does not suit the case.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The chat template or the tokenizer refused.
-    #[error("case {id}: {source}")]
+    /// The chat template or the tokenizer refused; what they said is the error's source.
+    #[error("case {id}")]
     Model {
         /// The case.
         id: String,
