@@ -30,6 +30,8 @@ const FIRST: &[&str] = &[
     "{Her} {f} point{s} to {x}.",
     "{Her} {f} suggest{s} {x}.",
     "{X} is likely because {she} has {F}.",
+    "This {age}-year-old {person} has {F}, which fits {x}.",
+    "This {age}-year-old {person} has {F}, so {x} is most likely.",
 ];
 const MORE: &[&str] = &[
     "{She} also has {F}, which fits {x}.",
@@ -116,17 +118,22 @@ impl Argument {
     }
 
     /// The sentences, no two of the same shape while shapes last.
-    pub fn sentences(&self, female: bool, rng: &mut Rng) -> Vec<String> {
+    pub fn sentences(&self, truth: &Truth, rng: &mut Rng) -> Vec<String> {
+        let female = truth.female;
+        let person = if female { "woman" } else { "man" };
         let mut deck = Deck::default();
         let mut out = Vec::new();
-        let first =
-            self.supports.len().min(if self.supports.len() >= 4 { 3 } else { 2 + usize::from(rng.chance(0.4)) });
-        let (now, later) = self.supports.split_at(first);
+        let most = if self.supports.len() >= 4 { 3 } else { 2 + usize::from(rng.chance(0.4)) };
+        let template = deck.draw(FIRST, rng);
+        // Age and sex are a finding too: with them a sentence has room for two more.
+        let most = if template.contains("{age}") { 2 } else { most };
+        let (now, later) = self.supports.split_at(self.supports.len().min(most));
         if !now.is_empty() {
-            out.push(support(now, self.chosen.name, female, FIRST, &mut deck, rng));
+            let sentence = fill(now, self.chosen.name, female, template);
+            out.push(sentence.replace("{age}", &truth.age.to_string()).replace("{person}", person));
         }
         if !later.is_empty() {
-            out.push(support(later, self.chosen.name, female, MORE, &mut deck, rng));
+            out.push(fill(later, self.chosen.name, female, deck.draw(MORE, rng)));
         }
         for (rival, fact) in &self.rejects {
             out.push(reject(rival.name, fact, female, &mut deck, rng));
@@ -135,16 +142,10 @@ impl Argument {
     }
 }
 
-fn support(
-    facts: &[Fact],
-    name: &str,
-    female: bool,
-    templates: &[&'static str],
-    deck: &mut Deck,
-    rng: &mut Rng,
-) -> String {
+/// One sentence that names facts for a condition.
+fn fill(facts: &[Fact], name: &str, female: bool, template: &str) -> String {
     let facts: Vec<&Fact> = facts.iter().collect();
-    Slots::of(female, &facts, name).fill(deck.draw(templates, rng))
+    Slots::of(female, &facts, name).fill(template)
 }
 
 /// Unspecific complaints and past illnesses exclude nothing.

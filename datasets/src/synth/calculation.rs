@@ -12,6 +12,8 @@ struct Formula {
     /// Name in running text, unit, decimals, range.
     operands: &'static [(&'static str, &'static str, u32, f64, f64)],
     decimals: u32,
+    /// Results outside are drawn again: nobody has them.
+    plausible: (f64, f64),
     compute: fn(&[f64]) -> f64,
     /// The arithmetic, with `{0}`, `{1}`, ... and `{=}` for the result.
     shown: &'static str,
@@ -28,6 +30,7 @@ const FORMULAS: &[Formula] = &[
             ("bicarbonate", "mEq/L", 0, 8.0, 26.0),
         ],
         decimals: 0,
+        plausible: (5.0, 32.0),
         compute: |v| v[0] - v[1] - v[2],
         shown: "{0} - {1} - {2} = {=}",
     },
@@ -40,6 +43,7 @@ const FORMULAS: &[Formula] = &[
             ("diastolic blood pressure", "mm Hg", 0, 58.0, 98.0),
         ],
         decimals: 0,
+        plausible: (24.0, 100.0),
         compute: |v| v[0] - v[1],
         shown: "{0} - {1} = {=}",
     },
@@ -52,6 +56,7 @@ const FORMULAS: &[Formula] = &[
             ("diastolic blood pressure", "mm Hg", 0, 52.0, 94.0),
         ],
         decimals: 0,
+        plausible: (60.0, 125.0),
         compute: |v| (v[0] + 2.0 * v[1]) / 3.0,
         shown: "({0} + 2 * {1}) / 3 = {=}",
     },
@@ -61,6 +66,7 @@ const FORMULAS: &[Formula] = &[
         unit: "mg/dL",
         operands: &[("calcium", "mg/dL", 1, 7.2, 10.4), ("albumin", "g/dL", 1, 1.8, 3.6)],
         decimals: 1,
+        plausible: (7.6, 12.4),
         compute: |v| v[0] + 0.8 * (4.0 - v[1]),
         shown: "{0} + 0.8 * (4.0 - {1}) = {=}",
     },
@@ -92,9 +98,19 @@ pub fn draw(patient: &Patient, rng: &mut Rng) -> Drawn {
     let free: Vec<&Formula> =
         FORMULAS.iter().filter(|formula| formula.operands.iter().all(|(name, ..)| !known(name))).collect();
     let formula = if free.is_empty() { &FORMULAS[3] } else { *rng.pick(&free) };
-    let values: Vec<f64> =
-        formula.operands.iter().map(|(_, _, decimals, low, high)| rng.value(*low, *high, *decimals)).collect();
-    let value = round((formula.compute)(&values), formula.decimals);
+    let draw = |rng: &mut Rng| -> (Vec<f64>, f64) {
+        let operands = formula.operands.iter();
+        let values: Vec<f64> = operands.map(|(_, _, decimals, low, high)| rng.value(*low, *high, *decimals)).collect();
+        let value = round((formula.compute)(&values), formula.decimals);
+        (values, value)
+    };
+    let (mut values, mut value) = draw(rng);
+    for _ in 0..200 {
+        if (formula.plausible.0..=formula.plausible.1).contains(&value) {
+            break;
+        }
+        (values, value) = draw(rng);
+    }
     let items: Vec<String> = formula
         .operands
         .iter()
@@ -159,6 +175,19 @@ pub fn reasoning(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn results_are_plausible() {
+        for index in 0..600 {
+            let mut rng = Rng::keyed(&[index]);
+            let mut patient = crate::synth::patient::draw(&mut rng);
+            patient.facts.clear();
+            let drawn = draw(&patient, &mut rng);
+            let Asked::Calculation { quantity, .. } = &drawn.asked else { panic!("no calculation") };
+            let (low, high) = formula(quantity).unwrap().plausible;
+            assert!((low..=high).contains(&drawn.value), "{quantity} {}", drawn.value);
+        }
+    }
 
     #[test]
     fn formulas_by_hand() {

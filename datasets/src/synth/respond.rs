@@ -151,7 +151,7 @@ fn diagnosis(case: &Case, truth: &Truth, options: &[&'static Condition], kind: K
     if kind == Kind::Terse {
         argument.supports.truncate(1);
     }
-    let mut sentences = argument.sentences(truth.female, rng);
+    let mut sentences = argument.sentences(&truth, rng);
     if kind == Kind::Repetitive {
         repeat(&mut sentences, rng);
     }
@@ -304,7 +304,7 @@ fn support(
         }
         out
     } else {
-        argument.sentences(truth.female, rng)
+        argument.sentences(&truth, rng)
     };
     if kind == Kind::Repetitive {
         repeat(&mut sentences, rng);

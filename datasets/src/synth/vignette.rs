@@ -15,8 +15,7 @@ const OPENINGS: &[&str] = &[
     "For {course}, a {age}-year-old {person} has had {F}.",
     "A {age}-year-old {person} is seen for {F} of {course} duration.",
 ];
-const DENIALS: &[&str] =
-    &["{She} denies {or}.", "{She} has no {or}.", "{She} does not report {or}.", "There is no {or}."];
+const DENIALS: &[&str] = &["{She} denies {or}.", "{She} has no {or}.", "{She} has had no {or}.", "There is no {or}."];
 const SIGNS: &[&str] = &[
     "Examination shows {F}.",
     "On examination, {she} has {F}.",
@@ -31,6 +30,23 @@ const NO_HISTORY: &[&str] = &["{She} has no history of {or}.", "There is no hist
 const LABS: &[&str] = &["Laboratory tests show {F}.", "Blood tests show {F}."];
 const VITALS: &[&str] = &["Vital signs show {F}.", "{She} has {F}."];
 
+/// Signs that people see themselves: they may be what a patient comes for.
+const VISIBLE: &[&str] = &[
+    "hemiparesis",
+    "facial_droop",
+    "slurred_speech",
+    "joint_swelling",
+    "symmetric_swelling",
+    "spreading_erythema",
+    "calf_swelling",
+    "leg_edema",
+    "jaundice",
+    "rash",
+    "petechiae",
+    "wheezing",
+    "confusion",
+];
+
 /// The vignette, without the question.
 pub fn vignette(patient: &Patient, rng: &mut Rng) -> String {
     let facts = &patient.facts;
@@ -43,7 +59,7 @@ pub fn vignette(patient: &Patient, rng: &mut Rng) -> String {
     let mut complaints = of(Status::Present, symptom);
     let mut signs = of(Status::Present, sign);
     if complaints.is_empty() {
-        complaints = std::mem::take(&mut signs);
+        (complaints, signs) = signs.into_iter().partition(|fact| VISIBLE.contains(&fact.id.as_str()));
     }
     let mut sentences = vec![opening(patient, &complaints, rng)];
     let mut middle = Vec::new();
