@@ -3,6 +3,7 @@ pub mod config;
 pub mod model;
 pub mod objective;
 pub mod ops;
+pub mod optim;
 pub mod prefix;
 pub mod prompt;
 pub mod rollout;

@@ -68,7 +68,7 @@ fn losses_and_gradients_equal_pytorch() {
     let lengths: Vec<usize> = fixture.old.iter().map(Vec::len).collect();
     let (log_probs, entropies) = (fixture.log_probs.concat(), fixture.entropies.concat());
     let values: Vec<LabelValue> =
-        log_probs.iter().zip(&entropies).map(|(&log_prob, &entropy)| LabelValue { log_prob, entropy }).collect();
+        log_probs.iter().zip(&entropies).map(|(&l, &e)| LabelValue { log_prob: l.into(), entropy: e.into() }).collect();
     let first = 11;
     let sequences: Vec<TrainedSequence> = (0..lengths.len())
         .map(|i| TrainedSequence {
@@ -136,7 +136,7 @@ fn coefficients_are_the_derivative_of_the_loss() {
                 .concat()
                 .iter()
                 .zip(shifts)
-                .map(|(x, shift)| LabelValue { log_prob: x + shift, entropy: 1.0 })
+                .map(|(x, shift)| LabelValue { log_prob: f64::from(x + shift), entropy: 1.0 })
                 .collect();
             let loss_at = |values: &[LabelValue]| {
                 let mut objective = PolicyObjective::new(config, &normaliser, &sequences).unwrap();
@@ -144,6 +144,7 @@ fn coefficients_are_the_derivative_of_the_loss() {
                 (objective.sums().loss, coefficients)
             };
             let (_, coefficients) = loss_at(&base);
+            let h = f64::from(h);
             for i in 0..labels.len() {
                 let moved = |log_prob: f64, entropy: f64| {
                     let mut values = base.clone();
