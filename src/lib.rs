@@ -1,8 +1,11 @@
 //! Trains clinical reasoning models with rule-based, verifiable rewards.
+pub mod cli;
 pub mod config;
 pub mod model;
 pub mod objective;
 pub mod ops;
+pub mod optim;
 pub mod prefix;
 pub mod prompt;
 pub mod rollout;
+pub mod trainer;
