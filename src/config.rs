@@ -10,6 +10,12 @@ mod source;
 
 use std::path::PathBuf;
 
+use attending_rewards::advantage;
+
+use crate::model::Saved;
+use crate::objective::{Aggregation, PolicyConfig};
+use crate::optim::ScheduleKind;
+
 pub use error::ConfigError;
 pub use raw::RawConfig;
 pub use source::ConfigSource;
@@ -24,19 +30,13 @@ pub struct RunConfig {
     /// What happens to prompts beyond `data.max_prompt_tokens`.
     pub over_long: OverLong,
     /// How scores become advantages.
-    pub estimator: Estimator,
-    /// Gate of each objective, in the order of `Objective::ALL`.
-    pub gates: [Gate; 4],
-    /// Whitening of advantages.
-    pub whiten: Whiten,
+    pub advantage: advantage::Config,
     /// The policy-gradient loss.
-    pub loss: Loss,
+    pub policy: PolicyConfig,
     /// How tokens' losses become one.
     pub aggregation: Aggregation,
-    /// The KL term.
-    pub kl: Kl,
     /// The learning rate's course.
-    pub schedule: Schedule,
+    pub schedule: ScheduleKind,
     /// What is kept for the backward; `None`: chosen by the memory plan.
     pub saved: Option<Saved>,
 }
@@ -78,103 +78,5 @@ named! {
         Drop = "drop",
         /// The run does not start.
         Error = "error",
-    }
-}
-
-named! {
-    /// How rewards become advantages.
-    Estimator {
-        /// Weighted sum, centred and divided by the group's standard deviation.
-        Grpo = "grpo",
-        /// Weighted sum, centred.
-        DrGrpo = "dr_grpo",
-        /// Weighted sum, against the mean of the others.
-        Rloo = "rloo",
-        /// Each objective normalised by itself, gated by accuracy.
-        Crpo = "crpo",
-    }
-}
-
-named! {
-    /// When an objective counts.
-    Gate {
-        /// Always.
-        None = "none",
-        /// A wrong response gets the group's lowest value.
-        Response = "response",
-        /// Only where some response of the group is right.
-        Group = "group",
-    }
-}
-
-named! {
-    /// Whitening of advantages over the batch.
-    Whiten {
-        /// Not at all.
-        None = "none",
-        /// Over sequences.
-        Sequences = "sequences",
-        /// Over tokens.
-        Tokens = "tokens",
-    }
-}
-
-named! {
-    /// Policy-gradient losses.
-    Loss {
-        /// Clipped ratio of each token.
-        Ppo = "ppo",
-        /// Clipped ratio of the whole sequence.
-        Gspo = "gspo",
-        /// Clipped, detached importance weight of each token.
-        Cispo = "cispo",
-    }
-}
-
-named! {
-    /// How tokens' losses become one.
-    Aggregation {
-        /// Sum over all tokens, divided by their number.
-        TokenMean = "token_mean",
-        /// Mean over sequences of the mean over tokens.
-        SequenceMean = "sequence_mean",
-        /// Sum over all tokens, divided by sequences times the longest response.
-        Constant = "constant",
-    }
-}
-
-named! {
-    /// KL terms.
-    Kl {
-        /// Half the squared difference.
-        K2 = "k2",
-        /// The low-variance estimator of Schulman.
-        K3 = "k3",
-        /// k3's value, k2's gradient.
-        K3Plus = "k3+",
-    }
-}
-
-named! {
-    /// The learning rate's course after warm-up.
-    Schedule {
-        /// Stays.
-        Constant = "constant",
-        /// Falls in a line to 0.
-        Linear = "linear",
-        /// Falls along half a cosine to 0.
-        Cosine = "cosine",
-    }
-}
-
-named! {
-    /// What each layer keeps for its backward.
-    Saved {
-        /// Its input; everything else is computed again.
-        Input = "input",
-        /// Its input and the attention's result.
-        Attention = "attention",
-        /// Everything.
-        All = "all",
     }
 }

@@ -1,4 +1,5 @@
 //! Trains clinical reasoning models with rule-based, verifiable rewards.
+pub mod cli;
 pub mod config;
 pub mod model;
 pub mod objective;
@@ -7,3 +8,4 @@ pub mod optim;
 pub mod prefix;
 pub mod prompt;
 pub mod rollout;
+pub mod trainer;

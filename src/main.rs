@@ -1,2 +1,7 @@
 //! The `attending` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    attending::cli::main()
+}

@@ -1,19 +1,55 @@
 //! From the values as written to the configuration that a run uses: names are looked up, numbers are checked.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use attending_rewards::Objective;
+use attending_rewards::advantage::{self, Estimator, Gate, ScalarSource, Whiten};
 
 use super::error::ConfigError;
 use super::raw::RawConfig;
 use super::source::Places;
-use super::{Aggregation, Estimator, Gate, Kl, Loss, ModelPath, OverLong, RunConfig, Saved, Schedule, Whiten};
+use super::{ModelPath, OverLong, RunConfig};
+use crate::model::Saved;
+use crate::objective::{Aggregation, Kl, KlLoss, Loss, PolicyConfig};
+use crate::optim::ScheduleKind;
+
+/// Names of the estimators in the configuration.
+const ESTIMATORS: &[(&str, Estimator)] = &[
+    ("grpo", Estimator::Grpo),
+    ("dr_grpo", Estimator::DrGrpo),
+    ("rloo", Estimator::Rloo),
+    ("batch_std", Estimator::BatchStd),
+    ("crpo", Estimator::Crpo),
+    ("mo_grpo", Estimator::MoGrpo),
+    ("gdpo", Estimator::Gdpo),
+];
+/// Names of the gates.
+const GATES: &[(&str, Gate)] = &[("none", Gate::None), ("response", Gate::Response), ("group", Gate::Group)];
+/// Names of the kinds of whitening.
+const WHITENS: &[(&str, Whiten)] =
+    &[("none", Whiten::None), ("sequences", Whiten::Sequences), ("tokens", Whiten::Tokens)];
+/// Names of the losses.
+const LOSSES: &[(&str, Loss)] = &[("ppo", Loss::Ppo), ("gspo", Loss::Gspo), ("cispo", Loss::Cispo)];
+/// Names of the aggregations.
+const AGGREGATIONS: &[(&str, Aggregation)] = &[
+    ("token_mean", Aggregation::TokenMean),
+    ("sequence_mean", Aggregation::SequenceMean),
+    ("constant", Aggregation::Constant),
+];
+/// Names of the learning-rate schedules.
+const SCHEDULES: &[(&str, ScheduleKind)] =
+    &[("constant", ScheduleKind::Constant), ("linear", ScheduleKind::Linear), ("cosine", ScheduleKind::Cosine)];
+/// Names of what layers may keep.
+const SAVED: &[(&str, Saved)] = &[("input", Saved::Input), ("attention", Saved::Attention), ("all", Saved::All)];
+/// Names of the KL terms.
+const KLS: &[(&str, Kl)] = &[("k2", Kl::K2), ("k3", Kl::K3), ("k3+", Kl::K3Plus)];
 
 /// Checks every value.
 pub(super) fn resolve(raw: RawConfig, places: &Places) -> Result<RunConfig, ConfigError> {
     let check = Checker { places };
     check.not_available(&raw)?;
     check.numbers(&raw)?;
-    let gates = &raw.advantage.gates;
-    let gate = |key: &str, text: &str| check.name(key, text, Gate::NAMES);
     let config = RunConfig {
         model: match raw.model.path.as_str() {
             "" => return Err(check.wrong("model.path", "is empty; give a folder, a .gguf file or `embedded`")),
@@ -21,21 +57,13 @@ pub(super) fn resolve(raw: RawConfig, places: &Places) -> Result<RunConfig, Conf
             path => ModelPath::File(PathBuf::from(path)),
         },
         over_long: check.name("data.over_long", &raw.data.over_long, OverLong::NAMES)?,
-        estimator: check.name("advantage.estimator", &raw.advantage.estimator, Estimator::NAMES)?,
-        gates: [
-            gate("advantage.gates.accuracy", &gates.accuracy)?,
-            gate("advantage.gates.faithfulness", &gates.faithfulness)?,
-            gate("advantage.gates.comprehensiveness", &gates.comprehensiveness)?,
-            gate("advantage.gates.format", &gates.format)?,
-        ],
-        whiten: check.name("advantage.whiten", &raw.advantage.whiten, Whiten::NAMES)?,
-        loss: check.name("objective.loss", &raw.objective.loss, Loss::NAMES)?,
-        aggregation: check.name("objective.aggregation", &raw.objective.aggregation, Aggregation::NAMES)?,
-        kl: check.kl(&raw.objective.kl)?,
-        schedule: check.name("optim.schedule", &raw.optim.schedule, Schedule::NAMES)?,
+        advantage: check.advantage(&raw)?,
+        policy: check.policy(&raw)?,
+        aggregation: check.name("objective.aggregation", &raw.objective.aggregation, AGGREGATIONS)?,
+        schedule: check.name("optim.schedule", &raw.optim.schedule, SCHEDULES)?,
         saved: match raw.trainer.saved.as_str() {
             "auto" => None,
-            other => Some(check.name("trainer.saved", other, Saved::NAMES)?),
+            other => Some(check.name("trainer.saved", other, SAVED)?),
         },
         raw,
     };
@@ -74,7 +102,65 @@ impl Checker<'_> {
                 self.wrong("objective.kl", "is \"k1\", whose expected gradient as a loss is zero; use k2, k3 or k3+")
             );
         }
-        self.name("objective.kl", text, Kl::NAMES)
+        self.name("objective.kl", text, KLS)
+    }
+
+    fn policy(&self, raw: &RawConfig) -> Result<PolicyConfig, ConfigError> {
+        let objective = &raw.objective;
+        let kind = self.kl(&objective.kl)?;
+        let coefficient = objective.kl_coefficient;
+        // With several steps a batch the later ones are off policy.
+        let off_policy = objective.steps_per_batch > 1;
+        Ok(PolicyConfig {
+            loss: self.name("objective.loss", &objective.loss, LOSSES)?,
+            clip_low: objective.clip_low,
+            clip_high: objective.clip_high,
+            kl: (coefficient > 0.0).then_some(KlLoss { kind, coefficient, off_policy }),
+            entropy_coefficient: objective.entropy_coefficient,
+        })
+    }
+
+    fn advantage(&self, raw: &RawConfig) -> Result<advantage::Config, ConfigError> {
+        use Objective::{Accuracy, Comprehensiveness, Faithfulness, Format};
+        let (weights, gates) = (&raw.rewards.weights, &raw.advantage.gates);
+        let mut by_objective = BTreeMap::new();
+        for (objective, text) in [
+            (Accuracy, &gates.accuracy),
+            (Faithfulness, &gates.faithfulness),
+            (Comprehensiveness, &gates.comprehensiveness),
+            (Format, &gates.format),
+        ] {
+            by_objective.insert(objective, self.name(&format!("advantage.gates.{}", objective.name()), text, GATES)?);
+        }
+        // The published preset is a scalar of its own; the vector's weights do not enter it.
+        let scalar = if raw.rewards.preset == "clinical-r1" { ScalarSource::Preset } else { ScalarSource::Weighted };
+        let estimator = self.name("advantage.estimator", &raw.advantage.estimator, ESTIMATORS)?;
+        let scalars = [Estimator::Grpo, Estimator::DrGrpo, Estimator::Rloo, Estimator::BatchStd];
+        if scalar == ScalarSource::Preset && !scalars.contains(&estimator) {
+            return Err(self.wrong(
+                "advantage.estimator",
+                format!(
+                    "is {}, which needs a value for each objective, but the preset clinical-r1 gives one number; use \
+                     grpo, dr_grpo, rloo or batch_std",
+                    raw.advantage.estimator
+                ),
+            ));
+        }
+        Ok(advantage::Config {
+            estimator,
+            weights: BTreeMap::from([
+                (Accuracy, weights.accuracy),
+                (Faithfulness, weights.faithfulness),
+                (Comprehensiveness, weights.comprehensiveness),
+                (Format, weights.format),
+            ]),
+            gates: by_objective,
+            floor: raw.advantage.floor,
+            whiten: self.name("advantage.whiten", &raw.advantage.whiten, WHITENS)?,
+            clip: raw.advantage.clip,
+            scalar,
+            ..advantage::Config::default()
+        })
     }
 
     /// Values that the format knows and this build does not.

@@ -1,0 +1,214 @@
+//! The policy-gradient steps on one batch of rollouts.
+
+use crate::config::RunConfig;
+use crate::model::decoder::Decoder;
+use crate::objective::{LabelValue, Normaliser, PolicyObjective, Sums, TrainedSequence};
+
+use super::batch::mini_batches;
+use super::error::TrainError;
+use super::learner::Learner;
+use super::metrics::Metrics;
+use super::pack::TokenGroup;
+
+/// The trained responses of one group.
+#[derive(Debug, Clone)]
+pub struct PolicyGroup {
+    /// Prompt and responses.
+    pub tokens: TokenGroup,
+    /// The sampler's log-probabilities of each response.
+    pub sampled: Vec<Vec<f32>>,
+    /// The advantage of each response.
+    pub advantages: Vec<f64>,
+}
+
+/// What the updates of a batch did.
+#[derive(Debug, Clone, Default)]
+pub struct Updated {
+    /// Loss, divergence, entropy, clipping, gradient norm, ...
+    pub metrics: Metrics,
+    /// Optimiser steps taken.
+    pub steps: u64,
+    /// Tokens trained on.
+    pub tokens: usize,
+}
+
+/// A loss or gradient that is not finite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotFinite {
+    /// `loss` or `gradient`.
+    pub what: &'static str,
+    /// Index of the group that it comes from.
+    pub group: usize,
+}
+
+/// Why a batch was not learned.
+#[derive(Debug)]
+pub enum UpdateError {
+    /// A number went wrong; no step was taken with it.
+    NotFinite(NotFinite),
+    /// Anything else.
+    Other(TrainError),
+}
+
+impl From<TrainError> for UpdateError {
+    fn from(error: TrainError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// How far the sampler's log-probabilities are from the trainer's own.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mismatch {
+    sum: f64,
+    max: f64,
+    tokens: usize,
+}
+
+impl Mismatch {
+    fn add(&mut self, sampled: &[f32], values: &[f32]) {
+        for (sampled, value) in sampled.iter().zip(values) {
+            let difference = (f64::from(*sampled) - f64::from(*value)).abs();
+            self.sum += difference;
+            self.max = self.max.max(difference);
+            self.tokens += 1;
+        }
+    }
+}
+
+/// Log-probabilities by group and response.
+type LogProbs = Vec<Vec<Vec<f32>>>;
+
+/// Learns a batch in `objective.steps_per_batch` optimiser steps. `old` log-probabilities are the learner's own before
+/// the first step; with one step they are its current ones.
+pub fn update(
+    learner: &mut Learner,
+    reference: Option<&Decoder>,
+    groups: &[PolicyGroup],
+    config: &RunConfig,
+) -> Result<Updated, UpdateError> {
+    let tokens: Vec<TokenGroup> = groups.iter().map(|g| g.tokens.clone()).collect();
+    let ranges = mini_batches(groups.len(), config.raw.objective.steps_per_batch);
+    let mut mismatch = Mismatch::default();
+    let old = match ranges.len() {
+        0 | 1 => None,
+        _ => {
+            let old = learner.log_probs(&learner.decoder, &tokens)?;
+            for (group, values) in groups.iter().zip(&old) {
+                group.sampled.iter().zip(values).for_each(|(sampled, values)| mismatch.add(sampled, values));
+            }
+            Some(old)
+        }
+    };
+    let reference = match (reference, config.policy.kl) {
+        (Some(reference), Some(_)) => Some(learner.log_probs(reference, &tokens)?),
+        _ => None,
+    };
+    let mut work = Work { learner, groups, tokens: &tokens, old, reference, config, sums: Sums::default(), mismatch, packed: 0, whole: 0 };
+    let (mut norms, mut rate) = (Vec::new(), 0.0);
+    for range in ranges {
+        let before = work.sums.loss;
+        work.accumulate(range.clone())?;
+        let applied = work.learner.apply()?;
+        if !(work.sums.loss - before).is_finite() || !applied.grad_norm.is_finite() {
+            return Err(UpdateError::NotFinite(work.offender(range)?));
+        }
+        norms.push(applied.grad_norm);
+        rate = applied.rate;
+    }
+    Ok(work.report(&norms, rate))
+}
+
+/// The state of one batch's updates.
+struct Work<'a> {
+    learner: &'a mut Learner,
+    groups: &'a [PolicyGroup],
+    tokens: &'a [TokenGroup],
+    old: Option<LogProbs>,
+    reference: Option<LogProbs>,
+    config: &'a RunConfig,
+    sums: Sums,
+    mismatch: Mismatch,
+    packed: usize,
+    whole: usize,
+}
+
+impl Work<'_> {
+    /// Adds the gradient of the groups in `range`, one optimiser batch.
+    fn accumulate(&mut self, range: std::ops::Range<usize>) -> Result<(), TrainError> {
+        let lengths = self.tokens[range.clone()].iter().flat_map(|g| g.responses.iter().map(Vec::len));
+        let normaliser = Normaliser::over(self.config.aggregation, lengths, self.config.raw.rollout.max_new_tokens);
+        for mut parts in self.learner.cut(&self.tokens[range.clone()]) {
+            parts.iter_mut().for_each(|part| part.group += range.start);
+            let packed = self.learner.pack(self.tokens, &parts)?;
+            let sequences: Vec<TrainedSequence> = packed
+                .members
+                .iter()
+                .zip(packed.first.iter().zip(&packed.lengths))
+                .map(|(&(group, response), (&first, &length))| TrainedSequence {
+                    advantage: self.groups[group].advantages[response],
+                    first,
+                    length,
+                    old: self.old.as_ref().map(|all| all[group][response].clone()),
+                    reference: self.reference.as_ref().map(|all| all[group][response].clone()),
+                })
+                .collect();
+            let mut objective = PolicyObjective::new(self.config.policy, &normaliser, &sequences)
+                .map_err(|error| TrainError::Failed(error.to_string()))?;
+            let values = self.learner.accumulate(&packed, &mut objective);
+            self.sums.add(objective.sums());
+            self.packed += packed.tree.tokens().len();
+            self.whole += packed.tree.unshared_tokens();
+            if self.old.is_none() {
+                for (&(group, response), values) in packed.members.iter().zip(packed.by_sequence(&values)) {
+                    self.mismatch.add(&self.groups[group].sampled[response], &log_probs(&values));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the group whose loss or gradient is not finite by itself.
+    fn offender(&mut self, range: std::ops::Range<usize>) -> Result<NotFinite, TrainError> {
+        for group in range.clone() {
+            self.learner.clear();
+            let before = std::mem::take(&mut self.sums);
+            self.accumulate(group..group + 1)?;
+            let loss = self.sums.loss;
+            self.sums = before;
+            let norm = crate::optim::global_norm(self.learner.gradients());
+            if !loss.is_finite() || !norm.is_finite() {
+                return Ok(NotFinite { what: if loss.is_finite() { "gradient" } else { "loss" }, group });
+            }
+        }
+        // Only the sum of finite gradients was too large: the first group stands for the batch.
+        Ok(NotFinite { what: "gradient", group: range.start })
+    }
+
+    fn report(self, norms: &[f64], rate: f64) -> Updated {
+        let sums = self.sums;
+        let steps = norms.len().max(1) as f64;
+        let mut metrics = Metrics::default();
+        metrics.set("loss", sums.loss / steps);
+        metrics.set("policy_loss", sums.policy_loss / steps);
+        metrics.set_some("kl", sums.mean_kl());
+        metrics.set_some("entropy", sums.mean(sums.entropy));
+        metrics.set_some("clip_ratio/low_mean", sums.mean(sums.clipped_low as f64));
+        metrics.set_some("clip_ratio/high_mean", sums.mean(sums.clipped_high as f64));
+        metrics.set_some("clip_ratio/region_mean", sums.mean((sums.clipped_low + sums.clipped_high) as f64));
+        metrics.set_some("ratio/mean", sums.mean(sums.ratio));
+        metrics.set("ratio/max", sums.ratio_max);
+        if self.mismatch.tokens > 0 {
+            let mean = self.mismatch.sum / self.mismatch.tokens as f64;
+            metrics.set("sampling/sampling_logp_difference/mean", mean);
+            metrics.set("sampling/sampling_logp_difference/max", self.mismatch.max);
+        }
+        metrics.set("grad_norm", norms.iter().sum::<f64>() / steps);
+        metrics.set("lr", rate);
+        metrics.set("prefix/token_ratio", self.whole as f64 / self.packed.max(1) as f64);
+        Updated { metrics, steps: norms.len() as u64, tokens: sums.tokens }
+    }
+}
+
+fn log_probs(values: &[LabelValue]) -> Vec<f32> {
+    values.iter().map(|value| value.log_prob as f32).collect()
+}
