@@ -102,6 +102,8 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
             && cue.tokens.start == at
             && cue.value.has(Cues::STOP)
             && !cue.value.has(Cues::PSEUDO)
+            // "does not report fever": the negated verb itself ends nothing.
+            && !(at == from && cue.value.has(Cues::VERB))
         {
             return at;
         }
@@ -186,6 +188,7 @@ mod tests {
             ("His mother had breast cancer.", "breast cancer", Family),
             ("Family history of stroke.", "ischemic stroke", Family),
             ("Without fever, he has chills.", "chills", Present),
+            ("He does not report fever or cough.", "cough", Absent),
             ("Not only fever but also cough.", "fever", Present),
             ("Lungs are clear without wheezing, and there is edema.", "edema", Present),
             ("She has no known allergies and takes metformin for diabetes.", "diabetes", Present),

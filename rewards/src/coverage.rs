@@ -49,7 +49,8 @@ pub(crate) fn value(checks: &[Check]) -> Option<f64> {
 struct Taken {
     salient: usize,
     span: Span,
-    concept: Option<ConceptId>,
+    /// What it says about hypotheses; a normal value denies both a high and a low one.
+    concepts: Vec<ConceptId>,
     affirmed: bool,
 }
 
@@ -170,6 +171,7 @@ fn describe(salient: &Salient, lexicon: &Lexicon) -> String {
         Item::Concept(id, true) => lexicon.concept(id).name.clone(),
         Item::Concept(id, false) => format!("no {}", lexicon.concept(id).name),
         Item::Measure(id) => format!("abnormal {}", lexicon.measure(id).name),
+        Item::Normal(id) => format!("normal {}", lexicon.measure(id).name),
         Item::Demographics => "age or sex".to_owned(),
         Item::Course => "course".to_owned(),
     }
@@ -179,6 +181,7 @@ fn item_key(item: Item) -> u64 {
     match item {
         Item::Concept(id, affirmed) => u64::from(id.0) << 1 | u64::from(affirmed),
         Item::Measure(id) => 1 << 40 | u64::from(id.0),
+        Item::Normal(id) => 1 << 43 | u64::from(id.0),
         Item::Demographics => 1 << 41,
         Item::Course => 1 << 42,
     }
@@ -196,11 +199,11 @@ fn taken(
     let claimed = |token: usize| clauses.iter().any(|clause| clause.tokens.contains(&token) && !clause.general);
     let find = |item: Item| by_item.get(&item_key(item)).copied();
     let mut found: Vec<Taken> = Vec::new();
-    let mut push = |salient: Option<usize>, span: Span, concept: Option<ConceptId>, affirmed: bool| {
+    let mut push = |salient: Option<usize>, span: Span, concepts: Vec<ConceptId>, affirmed: bool| {
         if let Some(salient) = salient
             && !found.iter().any(|taken| taken.salient == salient)
         {
-            found.push(Taken { salient, span, concept, affirmed });
+            found.push(Taken { salient, span, concepts, affirmed });
         }
     };
     for mention in response.reading.mentions_of(sentence).iter().filter(|m| claimed(m.tokens.start)) {
@@ -220,13 +223,14 @@ fn taken(
             push(
                 own.or(narrower).or(value.and_then(|id| find(Item::Measure(id)))),
                 mention.span,
-                Some(mention.concept),
+                vec![mention.concept],
                 true,
             );
         } else {
             let denied =
                 evidence.denied(mention.concept, lexicon).find_map(|fact| find(Item::Concept(fact.concept, false)));
-            push(denied, mention.span, Some(mention.concept), false);
+            let normal = mention.measure.and_then(|id| find(Item::Normal(id)));
+            push(denied.or(normal), mention.span, vec![mention.concept], false);
         }
     }
     for quantity in response.reading.quantities_of(sentence).iter().filter(|q| claimed(q.tokens.start) && !q.target) {
@@ -238,12 +242,19 @@ fn taken(
                     .values(id)
                     .iter()
                     .any(|known| (known.value - value).abs() <= known.precision.max(precision) + 1e-9);
-                if let (true, Some(finding)) = (right, measure.findings(value, evidence.sex).next()) {
-                    push(find(Item::Measure(id)), quantity.span, Some(finding), true);
+                if !right {
+                    continue;
+                }
+                match measure.findings(value, evidence.sex).next() {
+                    Some(finding) => push(find(Item::Measure(id)), quantity.span, vec![finding], true),
+                    None => {
+                        let excluded = measure.thresholds.iter().map(|threshold| threshold.finding).collect();
+                        push(find(Item::Normal(id)), quantity.span, excluded, false);
+                    }
                 }
             }
-            Subject::Age => push(find(Item::Demographics), quantity.span, None, true),
-            Subject::Duration => push(find(Item::Course), quantity.span, None, true),
+            Subject::Age => push(find(Item::Demographics), quantity.span, Vec::new(), true),
+            Subject::Duration => push(find(Item::Course), quantity.span, Vec::new(), true),
             Subject::Other => {}
         }
     }
@@ -277,11 +288,12 @@ fn relation_factor(
     answer: Option<usize>,
     lexicon: &Lexicon,
 ) -> f64 {
-    let Some(finding) = taken.concept else { return 1.0 };
+    if taken.concepts.is_empty() {
+        return 1.0;
+    }
     let options = &evidence.options.all;
-    let known = |condition: ConceptId, kept: Option<bool>| {
-        let relation = lexicon.relation(finding, condition);
-        match (relation, taken.affirmed, kept) {
+    let known_for = |finding: ConceptId, condition: ConceptId, kept: Option<bool>| {
+        match (lexicon.relation(finding, condition), taken.affirmed, kept) {
             (Some(Relation::Against), affirmed, kept) => affirmed == (kept == Some(false)) && kept.is_some(),
             (Some(Relation::Supports | Relation::Expected), true, Some(true) | None) => true,
             (Some(Relation::Expected | Relation::Supports), false, Some(false)) => true,
@@ -292,6 +304,9 @@ fn relation_factor(
             }),
             _ => false,
         }
+    };
+    let known = |condition: ConceptId, kept: Option<bool>| {
+        taken.concepts.iter().any(|&finding| known_for(finding, condition, kept))
     };
     let verdicts: Vec<_> = response.verdicts.iter().filter(|verdict| verdict.sentence == sentence).collect();
     let mut named =
@@ -305,16 +320,17 @@ fn relation_factor(
     let rejects = cues.iter().any(|cue| cue.value.has(Cues::REJECTS));
     let mut others = mentions
         .iter()
-        .filter(|m| lexicon.concept(m.concept).kind == Kind::Condition && Some(m.concept) != taken.concept)
+        .filter(|m| lexicon.concept(m.concept).kind == Kind::Condition && !taken.concepts.contains(&m.concept))
         .peekable();
     if others.peek().is_some() && cues.iter().any(|cue| cue.value.has(Cues::SUPPORTS | Cues::REJECTS)) {
         return if others.any(|m| known(m.concept, Some(!rejects))) { 1.0 } else { UNRELATED };
     }
     // No hypothesis in the sentence: a statement of the problem, judged by the answer, else by any option.
     let by_answer = answer.and_then(|index| options[index].concept);
+    let related_to = |condition: ConceptId| taken.concepts.iter().any(|&f| lexicon.relation(f, condition).is_some());
     let related = match by_answer {
-        Some(concept) => lexicon.relation(finding, concept).is_some(),
-        None => options.iter().filter_map(|o| o.concept).any(|concept| lexicon.relation(finding, concept).is_some()),
+        Some(concept) => related_to(concept),
+        None => options.iter().filter_map(|option| option.concept).any(related_to),
     };
     // Where options are no conditions (drugs, next steps), the table has nothing to say.
     let silent = options.iter().all(|o| o.concept.is_none_or(|c| lexicon.concept(c).kind != Kind::Condition));

@@ -55,6 +55,8 @@ pub enum Item {
     Concept(ConceptId, bool),
     /// An abnormal value of a measure.
     Measure(MeasureId),
+    /// A normal value of a measure, where an abnormal one would speak for an option.
+    Normal(MeasureId),
     /// The patient's age or sex.
     Demographics,
     /// How long it has lasted.
@@ -230,6 +232,15 @@ impl EvidenceIndex {
             if let Some((value, finding)) = abnormal {
                 let weight = if related(finding, true) { POSITIVE } else { POSITIVE * UNRELATED };
                 push(Item::Measure(MeasureId(id)), weight, value.place);
+            } else if let Some(value) = values.first() {
+                let telling = measure.thresholds.iter().any(|t| {
+                    hypotheses
+                        .iter()
+                        .any(|&h| matches!(lexicon.relation(t.finding, h), Some(r) if r != Relation::Against))
+                });
+                if telling {
+                    push(Item::Normal(MeasureId(id)), NEGATIVE, value.place);
+                }
             }
         }
         if let Some(age) = self.ages.first() {
@@ -294,7 +305,7 @@ impl EvidenceIndex {
 
     /// Salient findings other than age, sex and course.
     pub fn clinical(&self) -> usize {
-        self.salient.iter().filter(|s| matches!(s.item, Item::Concept(..) | Item::Measure(_))).count()
+        self.salient.iter().filter(|s| matches!(s.item, Item::Concept(..) | Item::Measure(_) | Item::Normal(_))).count()
     }
 
     /// A place as records name it.
@@ -311,8 +322,9 @@ fn item_order(item: Item) -> (u8, u32, bool) {
     match item {
         Item::Concept(id, affirmed) => (0, id.0, affirmed),
         Item::Measure(id) => (1, id.0, false),
-        Item::Demographics => (2, 0, false),
-        Item::Course => (3, 0, false),
+        Item::Normal(id) => (2, id.0, false),
+        Item::Demographics => (3, 0, false),
+        Item::Course => (4, 0, false),
     }
 }
 

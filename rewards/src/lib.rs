@@ -12,16 +12,19 @@
 pub mod advantage;
 pub mod answer;
 pub mod assertion;
+pub mod batch;
 pub mod claims;
 pub mod clinical_r1;
 pub mod coverage;
 pub mod differential;
 pub mod economy;
 pub mod evidence;
+pub mod explain;
 pub mod faithfulness;
 pub mod language;
 pub mod layout;
 pub mod lexicon;
+pub mod offsets;
 pub mod options;
 pub mod parsed;
 pub mod quantity;
@@ -34,6 +37,7 @@ pub mod sections;
 pub mod text;
 pub mod verdict;
 
+pub use batch::score_batch;
 pub use evidence::EvidenceIndex;
 pub use response::Response;
 pub use rubric::{Preset, Rubric, RubricError};

@@ -53,6 +53,9 @@ struct Builder {
     thresholds: Vec<Limit>,
 }
 
+/// Words that a longer cue may start with without changing what its rest says.
+const AUXILIARIES: &[&str] = &["is", "are", "was", "were", "be", "has", "been", "makes", "make", "more", "which"];
+
 /// A threshold as written: its finding is resolved when all files are read.
 #[derive(Debug)]
 struct Limit {
@@ -265,11 +268,26 @@ impl Builder {
         let mut cues = PhraseTrie::default();
         for (form, cue) in &self.cues {
             let words = vocabulary.phrase(form);
-            cues.insert(&words, *cue);
+            cues.insert(&words, *cue | self.inherited(form));
         }
         vocabulary.add_variants();
         let Builder { concepts, measures, names, .. } = self;
         Ok(Lexicon { vocabulary, terms, cues, concepts, measures, names, relations, related })
+    }
+
+    /// The longest cue wins: "is unlikely" must keep what "is" and "unlikely" say.
+    fn inherited(&self, form: &str) -> Cues {
+        let mut inherited = Cues::default();
+        let mut rest = form;
+        while let Some((first, tail)) = rest.split_once(' ') {
+            if !AUXILIARIES.contains(&first) {
+                break;
+            }
+            inherited |= self.cues.get(first).copied().unwrap_or_default() & Cues::VERB;
+            inherited |= self.cues.get(tail).copied().unwrap_or_default();
+            rest = tail;
+        }
+        inherited
     }
 
     fn link_ancestors(&mut self) -> Result<(), (Place, String)> {

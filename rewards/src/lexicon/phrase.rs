@@ -16,6 +16,18 @@ pub(super) const MAX_WORDS: usize = 12;
 /// Set in the key of a word that must stand in capitals.
 const CAPITALS: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// Set in the key of a short word that must start with a capital, as the symbols of elements do ("Na", "Mg").
+const SYMBOL: u64 = 0xc2b2_ae3d_27d4_eb4f;
+
+/// What a token's capitals add to its key.
+fn salt(token: &Token) -> u64 {
+    match token.kind {
+        Kind::Word if token.upper => CAPITALS,
+        Kind::Word if token.capital && token.end - token.start <= 3 => SYMBOL,
+        _ => 0,
+    }
+}
+
 /// Passes 64-bit keys that are hashes already; one multiplication spreads the small ones.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct KeyHasher(u64);
@@ -79,13 +91,7 @@ impl Vocabulary {
     pub fn phrase(&mut self, phrase: &str) -> Vec<u32> {
         let tokens = tokenize(phrase);
         let words = tokens.iter().filter(|token| !is_hyphen(token));
-        words
-            .map(|token| {
-                let capitals = token.kind == Kind::Word && token.upper;
-                let key = if capitals { token.hash ^ CAPITALS } else { token.hash };
-                self.id(key, token.text(phrase))
-            })
-            .collect()
+        words.map(|token| self.id(token.hash ^ salt(token), token.text(phrase))).collect()
     }
 
     /// Enters the plural, singular and British spelling of each word under the word's own id, where they are no words
@@ -121,7 +127,10 @@ impl Vocabulary {
             .iter()
             .map(|token| Word {
                 any: get(token.hash),
-                capitals: if token.upper { get(token.hash ^ CAPITALS) } else { 0 },
+                capitals: match salt(token) {
+                    0 => 0,
+                    salt => get(token.hash ^ salt),
+                },
                 skipped: token.glued && is_hyphen(token),
             })
             .collect()
