@@ -76,8 +76,9 @@ pub(super) fn start(run: Option<&Path>, resume: bool, source: &mut ConfigSource)
     }
     let path = match run {
         Some(path) => path.to_owned(),
-        None => run_name::last()
-            .ok_or_else(|| TrainError::Input("there is no run below runs/ to resume; name one with --run".to_owned()))?,
+        None => run_name::last().ok_or_else(|| {
+            TrainError::Input("there is no run below runs/ to resume; name one with --run".to_owned())
+        })?,
     };
     let config = path.join("config.toml");
     if !config.exists() {

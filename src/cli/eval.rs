@@ -63,12 +63,8 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     source.value("data.max_prompt_tokens", integer(args.max_prompt_tokens), "--max-prompt-tokens")?;
     source.value("rollout.max_new_tokens", integer(args.max_new_tokens), "--max-new-tokens")?;
     let config = source.resolve()?;
-    let options = Options {
-        samples: usize::from(args.n),
-        temperature: args.temperature,
-        limit: args.limit,
-        seed: args.seed,
-    };
+    let options =
+        Options { samples: usize::from(args.n), temperature: args.temperature, limit: args.limit, seed: args.seed };
     let interrupt = Interrupt::on_ctrl_c()?;
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).map_err(crate::trainer::RunDirError::io(folder))?;

@@ -9,6 +9,7 @@ mod eval;
 pub mod model;
 mod run_name;
 mod sft;
+mod tokenizer;
 mod train;
 
 use std::process::ExitCode;
@@ -80,9 +81,9 @@ fn one_line(error: &clap::Error) -> String {
 
 /// Whether the reader of our standard output has gone: no failure, it has read enough.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-    })
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
 /// 3 for what went wrong during the work, 2 for what was wrong from the start.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::json;
 
+use super::tokenizer::TokenizerArgs;
 use crate::model::chat_template::ChatTemplate;
 use crate::model::config::{Architecture, ModelConfig, RopeScaling};
 use crate::model::files::Files;
@@ -33,6 +34,11 @@ enum Command {
 
 Without --tokenizer the model gets one of 256 bytes and ChatML's special tokens.")]
     Random(Random),
+    /// Trains a byte-level byte-pair tokenizer on cases and responses; every digit is a token of its own
+    #[command(after_help = "Examples:
+  attending model tokenizer --cases cases.jsonl --responses responses.jsonl --vocab 2048 --out runs/tokenizer
+  attending model random --like config.json --tokenizer runs/tokenizer --out runs/small")]
+    Tokenizer(TokenizerArgs),
     /// Shows a model's shape, size, tokenizer and tensors
     #[command(after_help = "Examples:
   attending model info Qwen2.5-0.5B-Instruct
@@ -71,6 +77,7 @@ struct Info {
 pub fn run(args: &ModelArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Random(args) => write_random(args),
+        Command::Tokenizer(args) => super::tokenizer::run(args),
         Command::Info(args) => info(args),
     }
 }

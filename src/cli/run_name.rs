@@ -15,9 +15,11 @@ pub(super) fn now() -> PathBuf {
 /// The last run below `runs/`, for `--resume` without `--run`.
 pub(super) fn last() -> Option<PathBuf> {
     let entries = std::fs::read_dir(RUNS).ok()?;
-    entries.flatten().map(|e| e.path()).filter(|p| p.join("config.toml").exists()).max_by_key(|p| {
-        p.join("config.toml").metadata().and_then(|m| m.modified()).ok()
-    })
+    entries
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.join("config.toml").exists())
+        .max_by_key(|p| p.join("config.toml").metadata().and_then(|m| m.modified()).ok())
 }
 
 fn stamp(seconds: u64) -> String {

@@ -136,7 +136,8 @@ impl Prompting<'_> {
             } else {
                 format!("data.max_prompt_tokens = {longest}")
             };
-            let sentence = format!("the prompt of {} has {} tokens, more than {reason}", case.case.id, case.prompt.len());
+            let sentence =
+                format!("the prompt of {} has {} tokens, more than {reason}", case.case.id, case.prompt.len());
             if self.config.over_long == OverLong::Error {
                 return Err(TrainError::Input(format!("{sentence}; shorten it, or set data.over_long = \"drop\"")));
             }
@@ -164,10 +165,8 @@ mod tests {
     #[test]
     fn the_same_question_in_another_dress_is_an_overlap() {
         let train = [case("a", "train", "A 40-year-old man.", "What now?")];
-        let held_out = [
-            case("b", "dev", "a 40 year old MAN", "what now"),
-            case("c", "dev", "A 41-year-old man.", "What now?"),
-        ];
+        let held_out =
+            [case("b", "dev", "a 40 year old MAN", "what now"), case("c", "dev", "A 41-year-old man.", "What now?")];
         assert_eq!(overlap(&train, &held_out), 1);
     }
 

@@ -132,9 +132,8 @@ fn results(config: &RunConfig, options: &Options, too_long: usize, groups: &[Gro
     let answers: Vec<&Answer> = groups.iter().flat_map(|g| &g.answers).collect();
     let value = |a: &Answer, o: Objective| a.scored.objectives.get(&o).copied().flatten();
     let mean = |o: Objective| rollouts::mean(&answers.iter().filter_map(|a| value(a, o)).collect::<Vec<_>>());
-    let share = |of: &dyn Fn(&Answer) -> bool| {
-        answers.iter().filter(|a| of(a)).count() as f64 / answers.len().max(1) as f64
-    };
+    let share =
+        |of: &dyn Fn(&Answer) -> bool| answers.iter().filter(|a| of(a)).count() as f64 / answers.len().max(1) as f64;
     let judged: Vec<Observation<'_>> = answers
         .iter()
         .filter_map(|a| Some(Observation { question: &a.scored.case_id, value: value(a, Objective::Accuracy)? }))

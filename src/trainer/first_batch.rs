@@ -2,8 +2,8 @@
 //! sequences, and log-probabilities and gradients are compared.
 
 use crate::config::RunConfig;
-use crate::model::decoder::{Decoder, StepOptions};
 use crate::model::Saved;
+use crate::model::decoder::{Decoder, StepOptions};
 use crate::model::parameters::Parameters;
 use crate::objective::{CrossEntropy, Normaliser};
 
@@ -33,8 +33,7 @@ pub fn compare(decoder: &Decoder, groups: &[TokenGroup], temperature: f64) -> Re
     let count = group[0].responses.len();
     let (shared, shared_values) = run(decoder, &group, vec![0..count], temperature)?;
     let (plain, plain_values) = run(decoder, &group, (0..count).map(|i| i..i + 1).collect(), temperature)?;
-    let log_prob =
-        shared_values.iter().zip(&plain_values).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let log_prob = shared_values.iter().zip(&plain_values).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     let (mut difference, mut norm) = (0.0, 0.0);
     for (a, b) in shared.named().iter().zip(plain.named()) {
         for (a, b) in a.values.iter().zip(b.values) {

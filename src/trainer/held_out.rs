@@ -83,12 +83,7 @@ impl Evaluator<'_> {
         Ok((records, metrics))
     }
 
-    fn sample(
-        &self,
-        decoder: &Decoder,
-        params: SamplingParams,
-        step: u64,
-    ) -> Result<Vec<rollouts::Group>, TrainError> {
+    fn sample(&self, decoder: &Decoder, params: SamplingParams, step: u64) -> Result<Vec<rollouts::Group>, TrainError> {
         let indices: Vec<usize> = (0..self.cases.len()).collect();
         let sampling = Sampling { group_size: 1, params, seed: self.seed ^ STREAM, step };
         rollouts::sample(decoder, self.tokenizer, self.scorer, self.cases, &indices, &sampling)
@@ -118,8 +113,8 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Record>, TrainError> {
     let Ok(text) = std::fs::read_to_string(path) else { return Ok(BTreeMap::new()) };
     text.lines()
         .map(|line| {
-            let record: Record = serde_json::from_str(line)
-                .map_err(|e| TrainError::Failed(format!("{}: {e}", path.display())))?;
+            let record: Record =
+                serde_json::from_str(line).map_err(|e| TrainError::Failed(format!("{}: {e}", path.display())))?;
             Ok((record.scored.case_id.clone(), record))
         })
         .collect()

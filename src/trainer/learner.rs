@@ -1,8 +1,8 @@
 //! The model with its optimiser: gradients are added micro-batch by micro-batch, then applied in one step.
 
 use crate::config::RunConfig;
-use crate::model::decoder::{Decoder, StepOptions};
 use crate::model::Saved;
+use crate::model::decoder::{Decoder, StepOptions};
 use crate::model::parameters::Parameters;
 use crate::objective::{LabelValue, TokenObjective};
 use crate::optim::{AdamW, AdamWConfig, Schedule, State, clip_scale, global_norm};
@@ -53,8 +53,7 @@ impl Learner {
             None => AdamW::new(settings, parameters),
         }
         .map_err(|error| TrainError::Input(error.to_string()))?;
-        let schedule =
-            Schedule { kind: config.schedule, peak: optim.lr, warmup: optim.warmup_steps as u64, total };
+        let schedule = Schedule { kind: config.schedule, peak: optim.lr, warmup: optim.warmup_steps as u64, total };
         Ok(Self {
             gradients: Parameters::filled(&decoder.config, 0.0),
             decoder,

@@ -47,8 +47,11 @@ impl Packed {
             .map(|&(group, response)| [&groups[group].prompt[..], &groups[group].responses[response]].concat())
             .collect();
         let first: Vec<usize> = members.iter().map(|&(group, _)| groups[group].prompt.len()).collect();
-        let sequences: Vec<Sequence<'_>> =
-            whole.iter().zip(&first).map(|(tokens, &first)| Sequence { tokens, trained: first..tokens.len() }).collect();
+        let sequences: Vec<Sequence<'_>> = whole
+            .iter()
+            .zip(&first)
+            .map(|(tokens, &first)| Sequence { tokens, trained: first..tokens.len() })
+            .collect();
         let tree = PrefixTree::from_sequences(&sequences, min_shared)?;
         let lengths = whole.iter().zip(&first).map(|(tokens, first)| tokens.len() - first).collect();
         Ok(Self { tree, members, first, lengths })

@@ -123,7 +123,8 @@ impl<'a> Session<'a> {
         let Model { config: model, parameters, tokenizer } = source::load(config)?;
         let prompter = data::prompter(config)?;
         let prompting = Prompting { config, model: &model, tokenizer: &tokenizer, prompter: &prompter };
-        let (train, held_out) = (prompting.prompts(train, "training cases")?, prompting.prompts(held_out, "held-out cases")?);
+        let (train, held_out) =
+            (prompting.prompts(train, "training cases")?, prompting.prompts(held_out, "held-out cases")?);
         let wanted = config.raw.rollout.prompts_per_step;
         if train.cases.len() < wanted {
             return Err(TrainError::Input(format!(
@@ -154,8 +155,7 @@ impl<'a> Session<'a> {
         write_whole(&run.config(), config.to_toml().as_bytes())?;
         let rollout = &config.raw.rollout;
         let total = (config.raw.trainer.steps * config.raw.objective.steps_per_batch) as u64;
-        let learner =
-            Learner::new(Decoder::new(model, parameters), moments, config, total, rollout.temperature)?;
+        let learner = Learner::new(Decoder::new(model, parameters), moments, config, total, rollout.temperature)?;
         let eos = tokenizer.eos_ids().first().and_then(|&id| tokenizer.decode_with_special(&[id]).ok());
         let session = Self {
             config,
@@ -256,17 +256,18 @@ impl<'a> Session<'a> {
         self.progress.doing("learning");
         let learning = Instant::now();
         let (learned, members): (Vec<PolicyGroup>, Vec<usize>) = groups.into_iter().unzip();
-        let updated = update::update(&mut self.learner, self.reference.as_ref(), &learned, self.config).map_err(|error| {
-            match error {
-                UpdateError::Other(error) => error,
-                UpdateError::NotFinite(found) => {
-                    let group = &batch.groups[members[found.group]];
-                    match self.save_offender(step, group, &learned[found.group], found.what) {
-                        Ok(error) | Err(error) => error,
+        let updated =
+            update::update(&mut self.learner, self.reference.as_ref(), &learned, self.config).map_err(|error| {
+                match error {
+                    UpdateError::Other(error) => error,
+                    UpdateError::NotFinite(found) => {
+                        let group = &batch.groups[members[found.group]];
+                        match self.save_offender(step, group, &learned[found.group], found.what) {
+                            Ok(error) | Err(error) => error,
+                        }
                     }
                 }
-            }
-        })?;
+            })?;
         let answers = || batch.groups.iter().flat_map(|g| &g.answers);
         self.state.step = step;
         self.state.optimiser_steps += updated.steps;
@@ -288,8 +289,12 @@ impl<'a> Session<'a> {
     fn batch(&mut self, step: u64) -> Result<Batch, TrainError> {
         let rollout = &self.config.raw.rollout;
         let dynamic = self.config.raw.objective.dynamic_sampling;
-        let sampling =
-            Sampling { group_size: rollout.group_size, params: self.params.clone(), seed: self.config.raw.trainer.seed, step };
+        let sampling = Sampling {
+            group_size: rollout.group_size,
+            params: self.params.clone(),
+            seed: self.config.raw.trainer.seed,
+            step,
+        };
         let (mut kept, mut seen, mut dropped): (Vec<Group>, Vec<usize>, usize) = (Vec::new(), Vec::new(), 0);
         for _ in 0..REFILLS {
             let indices = self.order.draw(rollout.prompts_per_step - kept.len(), &seen);
@@ -476,8 +481,11 @@ fn evaluation(metrics: &Metrics) -> String {
 fn words(metrics: &Metrics, figures: &[(&str, &str)]) -> String {
     let known = figures.iter().filter_map(|(word, name)| Some((word, metrics.get(name)?)));
     known
-        .map(|(word, value)| if value.abs() < 100.0 { format!("{word} {value:.3}") } else { format!("{word} {value:.0}") })
+        .map(
+            |(word, value)| {
+                if value.abs() < 100.0 { format!("{word} {value:.3}") } else { format!("{word} {value:.0}") }
+            },
+        )
         .collect::<Vec<_>>()
         .join("  ")
 }
-

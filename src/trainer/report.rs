@@ -20,7 +20,12 @@ use super::state::TrainerState;
 const SHOWN: usize = 6;
 
 /// Writes the report of what has happened so far.
-pub fn write(run: &RunDir, config: &RunConfig, held_out: &[PromptedCase], state: &TrainerState) -> Result<(), TrainError> {
+pub fn write(
+    run: &RunDir,
+    config: &RunConfig,
+    held_out: &[PromptedCase],
+    state: &TrainerState,
+) -> Result<(), TrainError> {
     let lines = metrics::read(&run.metrics())?;
     let steps = held_out::steps(run);
     let (first, last) = (steps.first().copied(), steps.last().copied());
@@ -90,9 +95,7 @@ fn row(
 ) -> Option<Row> {
     let pairs: Vec<Pair<'_>> = before
         .iter()
-        .filter_map(|(id, record)| {
-            Some(Pair { question: id, before: value(record)?, after: value(after.get(id)?)? })
-        })
+        .filter_map(|(id, record)| Some(Pair { question: id, before: value(record)?, after: value(after.get(id)?)? }))
         .collect();
     let bootstrap = Bootstrap::default();
     let mean = |of: fn(&Pair<'_>) -> f64| {
@@ -193,9 +196,8 @@ fn curves(lines: &[Map<String, Value>]) -> Vec<LinePlot> {
             title: title.to_owned(),
             x: "step".to_owned(),
             y: y.to_owned(),
-            range: range.filter(|(low, high)| {
-                series.iter().flat_map(|s| &s.points).all(|(_, v)| (*low..=*high).contains(v))
-            }),
+            range: range
+                .filter(|(low, high)| series.iter().flat_map(|s| &s.points).all(|(_, v)| (*low..=*high).contains(v))),
             series,
         })
     };
@@ -203,11 +205,7 @@ fn curves(lines: &[Map<String, Value>]) -> Vec<LinePlot> {
 }
 
 /// Answers to the first held-out cases, before and after: the same cases for every run, so that none is hand-picked.
-fn samples(
-    before: &BTreeMap<String, Record>,
-    after: &BTreeMap<String, Record>,
-    cases: &[PromptedCase],
-) -> Vec<Sample> {
+fn samples(before: &BTreeMap<String, Record>, after: &BTreeMap<String, Record>, cases: &[PromptedCase]) -> Vec<Sample> {
     let mut all = Vec::new();
     for prompted in cases.iter().take(SHOWN) {
         for (moment, records) in [("before", before), ("after", after)] {
@@ -228,7 +226,10 @@ fn facts(config: &RunConfig, state: &TrainerState, lines: &[Map<String, Value>])
     let raw = &config.raw;
     let mut facts = vec![
         Fact::new("model", model_name(config)),
-        Fact::new("training cases", if raw.data.train.is_empty() { "synthetic clinic".to_owned() } else { raw.data.train.join(", ") }),
+        Fact::new(
+            "training cases",
+            if raw.data.train.is_empty() { "synthetic clinic".to_owned() } else { raw.data.train.join(", ") },
+        ),
         Fact::new("steps", state.step.to_string()),
         Fact::new("responses sampled", state.sequences.to_string()),
         Fact::new("tokens trained on", state.tokens.to_string()),
@@ -243,7 +244,8 @@ fn facts(config: &RunConfig, state: &TrainerState, lines: &[Map<String, Value>])
 
 fn notes(config: &RunConfig) -> Vec<String> {
     let mut notes = vec![
-        "Rewards are computed by rules; each value follows from the checks that are shown with the responses.".to_owned(),
+        "Rewards are computed by rules; each value follows from the checks that are shown with the responses."
+            .to_owned(),
     ];
     if config.raw.data.train.is_empty() {
         notes.push(

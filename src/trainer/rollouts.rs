@@ -115,12 +115,15 @@ pub fn figures(groups: &[Group], prefix: &str) -> Metrics {
     let answers = || groups.iter().flat_map(|g| &g.answers);
     let mut metrics = Metrics::default();
     let rewards: Vec<f64> = answers().filter_map(|a| a.scored.reward).collect();
-    let spread: Vec<f64> =
-        groups.iter().filter_map(|g| std(&g.answers.iter().filter_map(|a| a.scored.reward).collect::<Vec<_>>())).collect();
+    let spread: Vec<f64> = groups
+        .iter()
+        .filter_map(|g| std(&g.answers.iter().filter_map(|a| a.scored.reward).collect::<Vec<_>>()))
+        .collect();
     metrics.set_some(format!("{prefix}reward"), mean(&rewards));
     metrics.set_some(format!("{prefix}reward_std"), mean(&spread));
     for objective in Objective::ALL {
-        let values: Vec<f64> = answers().filter_map(|a| a.scored.objectives.get(&objective).copied().flatten()).collect();
+        let values: Vec<f64> =
+            answers().filter_map(|a| a.scored.objectives.get(&objective).copied().flatten()).collect();
         let failed = answers()
             .filter(|a| a.scored.reasons.get(&objective).is_some_and(|r| !NOT_APPLICABLE.contains(&r.as_str())))
             .count();
@@ -177,7 +180,10 @@ mod tests {
     #[test]
     fn figures_by_hand() {
         let groups = [
-            Group { case: 0, answers: vec![answer(1.0, Some(1.0), None, 4, false), answer(0.0, Some(0.0), None, 8, true)] },
+            Group {
+                case: 0,
+                answers: vec![answer(1.0, Some(1.0), None, 4, false), answer(0.0, Some(0.0), None, 8, true)],
+            },
             Group {
                 case: 1,
                 answers: vec![

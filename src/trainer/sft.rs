@@ -122,7 +122,10 @@ fn step(
     let applied = learner.apply()?;
     if !loss.is_finite() || !applied.grad_norm.is_finite() {
         let what = if loss.is_finite() { "gradient" } else { "loss" };
-        return Err(TrainError::Failed(format!("step {}: the {what} is not finite; try a lower optim.lr", state.step + 1)));
+        return Err(TrainError::Failed(format!(
+            "step {}: the {what} is not finite; try a lower optim.lr",
+            state.step + 1
+        )));
     }
     state.step += 1;
     state.optimiser_steps += 1;
@@ -164,21 +167,15 @@ fn steps(order: &mut CaseOrder, lessons: &[Lesson], config: &RunConfig) -> Vec<V
 }
 
 /// Pairs responses with their cases and turns both into tokens.
-fn lessons(
-    config: &RunConfig,
-    model: &ModelConfig,
-    tokenizer: &Tokenizer,
-) -> Result<Vec<Lesson>, TrainError> {
+fn lessons(config: &RunConfig, model: &ModelConfig, tokenizer: &Tokenizer) -> Result<Vec<Lesson>, TrainError> {
     let cases = data::read(&config.raw.data.train)?;
     data::refuse_test_split(&cases, config.raw.data.allow_test_split)?;
     let prompter = data::prompter(config)?;
-    let prompted =
-        Prompting { config, model, tokenizer, prompter: &prompter }.prompts(cases, "cases")?;
+    let prompted = Prompting { config, model, tokenizer, prompter: &prompter }.prompts(cases, "cases")?;
     if prompted.dropped > 0 {
         eprintln!("attending: {} cases are left out, their prompts are too long", prompted.dropped);
     }
-    let index: HashMap<&str, usize> =
-        prompted.cases.iter().enumerate().map(|(i, p)| (p.case.id.as_str(), i)).collect();
+    let index: HashMap<&str, usize> = prompted.cases.iter().enumerate().map(|(i, p)| (p.case.id.as_str(), i)).collect();
     let end = *tokenizer.eos_ids().first().ok_or_else(|| {
         TrainError::Input("the tokenizer names no end token, so no response could be learned to its end".to_owned())
     })?;

@@ -103,7 +103,18 @@ pub fn update(
         (Some(reference), Some(_)) => Some(learner.log_probs(reference, &tokens)?),
         _ => None,
     };
-    let mut work = Work { learner, groups, tokens: &tokens, old, reference, config, sums: Sums::default(), mismatch, packed: 0, whole: 0 };
+    let mut work = Work {
+        learner,
+        groups,
+        tokens: &tokens,
+        old,
+        reference,
+        config,
+        sums: Sums::default(),
+        mismatch,
+        packed: 0,
+        whole: 0,
+    };
     let (mut norms, mut rate) = (Vec::new(), 0.0);
     for range in ranges {
         let before = work.sums.loss;
