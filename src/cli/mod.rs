@@ -8,6 +8,7 @@ pub mod data;
 mod eval;
 pub mod model;
 mod run_name;
+pub mod score;
 mod sft;
 mod tokenizer;
 mod train;
@@ -34,6 +35,8 @@ enum Command {
     Sft(sft::SftArgs),
     /// Measure a model on cases
     Eval(eval::EvalArgs),
+    /// Score given responses, and say why
+    Score(score::ScoreArgs),
     /// Read, convert, check and write cases
     Data(data::DataArgs),
     /// Make and describe models
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(args),
         Command::Sft(args) => sft::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Score(args) => score::run(args),
         Command::Data(args) => data::run(args),
         Command::Model(args) => model::run(args),
     };

@@ -223,3 +223,121 @@ impl Work<'_> {
 fn log_probs(values: &[LabelValue]) -> Vec<f32> {
     values.iter().map(|value| value.log_prob as f32).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::ConfigSource;
+    use crate::model::config::{Architecture, ModelConfig, RopeConfig, RopeScaling};
+    use crate::model::random;
+
+    fn decoder() -> Decoder {
+        let config = ModelConfig {
+            architecture: Architecture::Qwen2,
+            vocab_size: 40,
+            hidden_size: 16,
+            intermediate_size: 32,
+            layers: 2,
+            heads: 2,
+            kv_heads: 1,
+            head_dim: 8,
+            rms_norm_eps: 1e-6,
+            rope: RopeConfig { theta: 1e4, scaling: RopeScaling::Default },
+            tie_word_embeddings: true,
+            qkv_bias: true,
+            max_position_embeddings: 64,
+        };
+        let parameters = random::parameters(&config, 7);
+        Decoder::new(config, parameters)
+    }
+
+    /// Three groups of two responses each; token 39 stands in the second group alone.
+    fn groups() -> Vec<PolicyGroup> {
+        let group = |first: u32, responses: [&[u32]; 2]| PolicyGroup {
+            tokens: TokenGroup {
+                prompt: (first..first + 10).collect(),
+                responses: responses.iter().map(|r| r.to_vec()).collect(),
+            },
+            sampled: responses.iter().map(|r| vec![-3.0; r.len()]).collect(),
+            advantages: vec![1.0, -0.5],
+        };
+        vec![group(1, [&[3, 4, 5], &[6]]), group(2, [&[39, 7], &[8, 9]]), group(20, [&[5, 5, 5, 5], &[11, 12]])]
+    }
+
+    fn learner(settings: &[&str]) -> (Learner, RunConfig) {
+        let mut source = ConfigSource::default();
+        for setting in ["optim.lr=0.01", "objective.kl_coefficient=0.1"].iter().chain(settings) {
+            source.set(setting).unwrap();
+        }
+        let config = source.resolve().unwrap();
+        (Learner::new(decoder(), None, &config, 10, 1.0).unwrap(), config)
+    }
+
+    fn learned(settings: &[&str]) -> (Learner, Updated) {
+        let (mut learner, config) = learner(settings);
+        let mut reference = decoder();
+        // A reference that differs, so that the divergence has a gradient.
+        reference.parameters.final_norm.fill(0.5);
+        let updated = update(&mut learner, Some(&reference), &groups(), &config).unwrap();
+        (learner, updated)
+    }
+
+    #[test]
+    fn the_gradient_does_not_depend_on_the_cut() {
+        let norms: Vec<f64> = ["4096", "25", "1"]
+            .iter()
+            .map(|budget| {
+                let (_, updated) = learned(&[&format!("trainer.max_packed_tokens={budget}")]);
+                assert_eq!((updated.steps, updated.tokens), (1, 14));
+                updated.metrics.get("grad_norm").unwrap()
+            })
+            .collect();
+        assert!(norms[0] > 1e-3, "{norms:?}");
+        assert!(norms.iter().all(|n| (n - norms[0]).abs() <= 1e-5 * norms[0]), "{norms:?}");
+    }
+
+    #[test]
+    fn the_first_of_several_steps_is_on_policy() {
+        let (_, once) = learned(&[]);
+        assert_eq!(once.metrics.get("ratio/max"), Some(1.0));
+        assert_eq!(once.metrics.get("clip_ratio/region_mean"), Some(0.0));
+        let (learner, several) = learned(&["objective.steps_per_batch=3"]);
+        assert_eq!(several.steps, 3);
+        assert_eq!(learner.state().step, 3);
+        // Later steps see other ratios than 1, since the weights have moved.
+        assert!(several.metrics.get("ratio/max").unwrap() > 1.0);
+    }
+
+    #[test]
+    fn a_right_response_becomes_more_likely() {
+        let (mut learner, config) = learner(&["objective.kl_coefficient=0"]);
+        let groups = groups();
+        let tokens: Vec<TokenGroup> = groups.iter().map(|g| g.tokens.clone()).collect();
+        let likelihood = |learner: &Learner| -> f32 {
+            let all = learner.log_probs(&learner.decoder, &tokens).unwrap();
+            all.iter().map(|group| group[0].iter().sum::<f32>() - group[1].iter().sum::<f32>()).sum()
+        };
+        let before = likelihood(&learner);
+        update(&mut learner, None, &groups, &config).unwrap();
+        assert!(likelihood(&learner) > before);
+    }
+
+    #[test]
+    fn the_group_that_is_not_finite_is_found() {
+        let (mut learner, config) = learner(&["objective.kl_coefficient=0"]);
+        let width = learner.decoder.config.hidden_size;
+        // Token 39 is read by the second group alone; the tied head would spread it, so the head is its own.
+        let mut parameters = learner.decoder.parameters.clone();
+        parameters.head = Some(parameters.embedding.clone());
+        parameters.embedding[39 * width] = f32::NAN;
+        let model = ModelConfig { tie_word_embeddings: false, ..learner.decoder.config.clone() };
+        learner = Learner::new(Decoder::new(model, parameters), None, &config, 10, 1.0).unwrap();
+        let before = learner.decoder.parameters.layers[0].q.clone();
+        match update(&mut learner, None, &groups(), &config) {
+            Err(UpdateError::NotFinite(found)) => assert_eq!(found.group, 1),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(learner.decoder.parameters.layers[0].q, before, "no step was taken");
+    }
+}
