@@ -31,7 +31,7 @@ pub fn compare(decoder: &Decoder, groups: &[TokenGroup], temperature: f64) -> Re
     let responses = group.responses.iter().take(RESPONSES).cloned().collect();
     let group = [TokenGroup { prompt: group.prompt.clone(), responses }];
     let count = group[0].responses.len();
-    let (shared, shared_values) = run(decoder, &group, vec![0..count], temperature)?;
+    let (shared, shared_values) = run(decoder, &group, std::iter::once(0..count).collect(), temperature)?;
     let (plain, plain_values) = run(decoder, &group, (0..count).map(|i| i..i + 1).collect(), temperature)?;
     let log_prob = shared_values.iter().zip(&plain_values).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     let (mut difference, mut norm) = (0.0, 0.0);

@@ -337,7 +337,7 @@ impl<'a> Session<'a> {
         let mut all = Vec::new();
         for (index, (group, advantage)) in batch.groups.iter().zip(&batch.advantages).enumerate() {
             let trained: Vec<usize> = (0..group.answers.len())
-                .filter(|&i| !group.answers[i].tokens.is_empty() && !(mask && group.answers[i].truncated))
+                .filter(|&i| !(group.answers[i].tokens.is_empty() || mask && group.answers[i].truncated))
                 .collect();
             if trained.is_empty() {
                 continue;

@@ -41,10 +41,8 @@ pub fn save(
         write_optimiser(&folder.join(OPTIMIZER), learner.state())?;
         state.write(folder)
     })?;
-    if let Some(best) = state.best {
-        if best.step == state.step {
-            checkpoint::link(run, checkpoint::BEST, best.step)?;
-        }
+    if let Some(best) = state.best.filter(|best| best.step == state.step) {
+        checkpoint::link(run, checkpoint::BEST, best.step)?;
     }
     checkpoint::prune(run, keep, state.best.map(|best| best.step))?;
     Ok(folder)
