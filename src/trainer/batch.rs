@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn mini_batches_cover_all_groups() {
-        assert_eq!(mini_batches(16, 1), [0..16]);
+        assert!(mini_batches(16, 1).into_iter().eq(std::iter::once(0..16)));
         assert_eq!(mini_batches(7, 3), [0..2, 2..4, 4..7]);
-        assert_eq!(mini_batches(1, 3), [0..1]);
+        assert!(mini_batches(1, 3).into_iter().eq(std::iter::once(0..1)));
     }
 }
