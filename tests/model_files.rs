@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use attending::model::Decoder;
 use attending::model::chat_template::{ChatTemplate, Message, Moment};
 use attending::model::config::{Architecture, ModelConfig, RopeScaling};
 use attending::model::files::Files;
@@ -12,6 +13,8 @@ use attending::model::hf_config;
 use attending::model::parameters::Parameters;
 use attending::model::safetensors::{self, Safetensors, View};
 use attending::model::tokenizer::{self, SpecialTokens, Tokenizer};
+use attending::objective::Label;
+use attending::prefix::{PrefixTree, Sequence};
 use candle_core::quantized::{GgmlDType, QTensor, gguf_file};
 use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
@@ -118,8 +121,8 @@ fn saved_folders_are_read_back_to_equal_bytes() {
         assert!(std::fs::read(first.join(&name)).unwrap() == std::fs::read(second.join(&name)).unwrap(), "{name:?}");
     }
     // A folder with something in it is not overwritten, and nothing is left beside it.
-    let error = format!("{:#}", anyhow::Error::from(folder::save(&second, &loaded).unwrap_err()));
-    assert!(error.contains("second: input or output failed: Directory not empty"), "{error}");
+    let error = folder::save(&second, &loaded).unwrap_err().to_string();
+    assert!(error.ends_with("second: the folder is not empty; expected a new or an empty one"), "{error}");
     assert_eq!(names(dir.path()), ["deep", "second"]);
 }
 
@@ -442,6 +445,27 @@ fn smollm2_gguf_as_transformers_reads_it() {
         let scale = facts["norm"].as_f64().unwrap();
         assert!((norm / scale - 1.0).abs() < 1e-5, "{name}");
         assert!((sum - facts["sum"].as_f64().unwrap()).abs() < 1e-3 * scale, "{name}");
+    }
+    drop(named);
+    // Log-probabilities: of the prompt's own tokens, and of the ten likeliest next ones, which share the prompt.
+    let ids: Vec<u32> = expected["ids"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect();
+    assert_eq!(model.tokenizer.encode(expected["prompt"].as_str().unwrap(), true).unwrap(), ids);
+    let mut wanted: Vec<f64> =
+        expected["token_log_probs"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    let mut sequences = vec![ids.clone()];
+    for top in expected["top"].as_array().unwrap() {
+        sequences.push([&ids[..], &[top["id"].as_u64().unwrap() as u32]].concat());
+        wanted.push(top["log_prob"].as_f64().unwrap());
+    }
+    let of = |s: &Vec<u32>| if s.len() == ids.len() { 1..s.len() } else { ids.len()..s.len() };
+    let trained: Vec<Sequence> = sequences.iter().map(|s| Sequence { tokens: s, trained: of(s) }).collect();
+    let tree = PrefixTree::from_sequences(&trained, 8).unwrap();
+    let values = Decoder::new(model.config, model.parameters).log_probs(&tree, 1.0);
+    let place = |l: &Label| if l.sequence == 0 { l.index as usize - 1 } else { ids.len() - 2 + l.sequence as usize };
+    assert_eq!(tree.labels().len(), wanted.len());
+    for (label, value) in tree.labels().iter().zip(values) {
+        let want = wanted[place(label)];
+        assert!((value.log_prob - want).abs() <= 1e-4, "{label:?}: {} {want}", value.log_prob);
     }
 }
 

@@ -182,7 +182,7 @@ fn info(args: &Info) -> anyhow::Result<ExitCode> {
     let tied = if c.tie_word_embeddings { "tied" } else { "own" };
     let row = |name: &str, value: String| println!("{name:<14} {value}");
     row("model", format!("{} ({}, {family})", args.model.display(), it.kind));
-    row("parameters", format!("{:.1} M, {:.2} GB in f32", parameters as f64 / 1e6, 4.0 * parameters as f64 / 1e9));
+    row("parameters", format!("{parameters}, {:.1} MB in f32", 4.0 * parameters as f64 / 1e6));
     row("tensors", types.join(", "));
     row("layers", c.layers.to_string());
     row("width", format!("{} (MLP {})", c.hidden_size, c.intermediate_size));

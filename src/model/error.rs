@@ -14,6 +14,12 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A folder that is to be written holds something.
+    #[error("{}: the folder is not empty; expected a new or an empty one", path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Neither a model folder nor a GGUF file.
     #[error("{}: no model here; expected a folder with config.json, or a .gguf file", path.display())]
     NoModel {

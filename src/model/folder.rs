@@ -157,7 +157,10 @@ pub fn save(folder: &Path, model: &Model) -> Result<(), ModelError> {
     })?;
     if folder.is_dir() {
         // Fails unless it is empty.
-        std::fs::remove_dir(folder).map_err(ModelError::io(folder))?;
+        std::fs::remove_dir(folder).map_err(|source| match source.kind() {
+            std::io::ErrorKind::DirectoryNotEmpty => ModelError::Occupied { path: folder.to_path_buf() },
+            _ => ModelError::Io { path: folder.to_path_buf(), source },
+        })?;
     }
     let parent = match folder.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,

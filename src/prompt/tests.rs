@@ -108,3 +108,40 @@ fn every_task_and_format_has_words() {
         }
     }
 }
+
+#[test]
+fn a_repeated_prompt_answers_nothing() {
+    use attending_rewards::{answer, sections};
+
+    for (task, answer) in [
+        ("single_choice", json!({ "keys": ["A"] })),
+        ("multi_choice", json!({ "keys": ["A", "B"] })),
+        ("yes_no_maybe", json!({ "keys": ["yes"] })),
+        ("numeric", json!({ "number": { "value": 5.9, "unit": "mmol/L" } })),
+    ] {
+        let mut c = choice();
+        if matches!(task, "yes_no_maybe" | "numeric") {
+            c.options.clear();
+        }
+        c.task = serde_json::from_value(json!(task)).unwrap();
+        c.answer = serde_json::from_value(answer).unwrap();
+        for format in Format::ALL {
+            let words = instruction(format, &c);
+            let layout = attending_rewards::Format::named(format.name()).unwrap();
+            // Said back as it stands, and inside the tags that were asked for.
+            let wrapped = match format.tags() {
+                Some((a, b)) => format!("<{a}>{words}</{a}><{b}>sum up and {}</{b}>", wanted_part(&words)),
+                None => words.clone(),
+            };
+            for text in [words, wrapped] {
+                let judged = answer::judge(&c, &text, &sections::sections(&text, layout));
+                assert_eq!(judged.reading.read, None, "{task} {text}");
+            }
+        }
+    }
+}
+
+/// The clause that asks for the answer.
+fn wanted_part(words: &str) -> &str {
+    words.rsplit_once(" and put ").or(words.rsplit_once(", then put ")).unwrap().1
+}
