@@ -410,6 +410,12 @@ fn gguf_files_are_read() {
     let e = error(&replace("block_count", "block_cownt"));
     assert!(e.ends_with("`llama.block_count` is missing; expected a positive number"), "{e}");
     assert!(error(&replace("llama-bpe", "mysteries")).contains("the pre-tokenizer mysteries is not supported"));
+    // After the name come four bytes of dimensions' number, eight a dimension, and four of the type: 20 is IQ4_NL.
+    let mut bytes = whole.clone();
+    let name = b"blk.0.ffn_up.weight";
+    let at = whole.windows(name.len()).position(|w| w == name).unwrap() + name.len() + 4 + 2 * 8;
+    bytes[at] = 20;
+    assert!(error(&bytes).contains("a tensor of GGML type 20 is not supported; readable are F32"));
     let e = error(&replace("blk.0.ffn_up.weight", "blk.0.ffn_op.weight"));
     assert!(e.ends_with("tensor blk.0.ffn_up.weight is missing"), "{e}");
 }

@@ -29,7 +29,7 @@ impl Gguf {
         refuse_alignment_zero(path)?;
         let file = File::open(path).map_err(ModelError::io(path))?;
         let mut reader = BufReader::with_capacity(1 << 20, file);
-        let content = Content::read(&mut reader).map_err(|e| broken(path, e.to_string()))?;
+        let content = Content::read(&mut reader).map_err(|e| unreadable(path, &e))?;
         Ok(Self { path: path.to_path_buf(), reader, content })
     }
 
@@ -191,7 +191,7 @@ impl Gguf {
             .tensor(&mut self.reader, name, &Device::Cpu)
             .and_then(|t| t.dequantize(&Device::Cpu))
             .and_then(|t| t.flatten_all()?.to_vec1::<f32>())
-            .map_err(|e| broken(&self.path, format!("tensor {name}: {e}")))?;
+            .map_err(|e| broken(&self.path, format!("tensor {name}: {}", first_line(&e))))?;
         out.copy_from_slice(&values);
         Ok(())
     }
@@ -265,6 +265,23 @@ impl Gguf {
 
     fn missing(&self, name: &str) -> ModelError {
         ModelError::MissingTensor { path: self.path.clone(), name: name.to_owned() }
+    }
+}
+
+/// candle's words, without the backtrace that it may append.
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+fn unreadable(path: &Path, error: &candle_core::Error) -> ModelError {
+    let reason = first_line(error);
+    match reason.strip_prefix("unknown dtype for tensor ") {
+        Some(number) => ModelError::Unsupported {
+            path: path.to_path_buf(),
+            what: format!("a tensor of GGML type {number}"),
+            instead: "readable are F32, F16, BF16, Q4_0 to Q8_1 and the K-quants Q2_K to Q8_K".to_owned(),
+        },
+        None => broken(path, reason),
     }
 }
 

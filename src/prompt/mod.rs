@@ -68,7 +68,7 @@ pub enum PromptError {
         /// The case.
         id: String,
         /// What they said.
-        source: ModelError,
+        source: Box<ModelError>,
     },
 }
 
@@ -166,7 +166,7 @@ impl Prompter {
     /// Text and tokens of the case for a model. A model without a chat template gets the compact template, with the
     /// system message before it only where one is configured.
     pub fn prompt(&self, case: &Case, tokenizer: &Tokenizer) -> Result<Prompt, PromptError> {
-        let of_case = |source| PromptError::Model { id: case.id.clone(), source };
+        let of_case = |e: ModelError| PromptError::Model { id: case.id.clone(), source: Box::new(e) };
         let (text, tokens) = if tokenizer.chat_template().is_some() {
             let text = tokenizer.render_chat(&self.messages(case)?).map_err(of_case)?;
             let tokens = tokenizer.encode(&text, false).map_err(of_case)?;
