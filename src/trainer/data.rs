@@ -62,9 +62,6 @@ pub fn read(files: &[String]) -> Result<Vec<Case>, TrainError> {
     let mut seen: HashMap<String, &str> = HashMap::new();
     for file in files {
         let (cases, _) = read_cases(Path::new(file), false).map_err(|e| TrainError::Input(e.to_string()))?;
-        if cases.is_empty() {
-            return Err(TrainError::Input(format!("{file}: holds no cases; expected one JSON record a line")));
-        }
         for case in cases {
             if let Some(first) = seen.insert(case.id.clone(), file) {
                 return Err(TrainError::Input(format!(
