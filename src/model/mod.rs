@@ -2,6 +2,7 @@
 pub mod chat_template;
 pub mod config;
 pub mod decoder;
+pub mod embedded;
 pub mod error;
 pub mod files;
 pub mod folder;

@@ -242,6 +242,7 @@ fn shared_end(sequences: &[Sequence<'_>], members: &[usize], known: usize) -> us
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

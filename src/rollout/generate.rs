@@ -157,7 +157,7 @@ impl Batch<'_> {
 
         let mut running: Vec<Running> = Vec::new();
         let mut own: Vec<OwnCache> = Vec::new();
-        for prompt in 0..prompts.len() {
+        for (prompt, read) in tokens.iter().enumerate() {
             for sample in 0..group_size {
                 let completion = Completion {
                     prompt: range.start + prompt,
@@ -167,7 +167,7 @@ impl Batch<'_> {
                     finish: Finish::Length,
                 };
                 running.push(Running { completion, done: self.params.max_new_tokens == 0 });
-                own.push(OwnCache::new(prompt, tokens[prompt].len() as u32, self.decoder.parameters.layers.len()));
+                own.push(OwnCache::new(prompt, read.len() as u32, self.decoder.parameters.layers.len()));
             }
         }
         let vocab = self.decoder.config.vocab_size;

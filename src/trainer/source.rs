@@ -2,6 +2,7 @@
 
 use crate::config::{ModelPath, RunConfig};
 use crate::model::config::ModelConfig;
+use crate::model::embedded;
 use crate::model::files::Files;
 use crate::model::folder::{self, Model};
 use crate::model::parameters::Parameters;
@@ -13,7 +14,7 @@ use super::save::model_error;
 /// Loads the model that the configuration names.
 pub fn load(config: &RunConfig) -> Result<Model, TrainError> {
     match &config.model {
-        ModelPath::Embedded => Err(TrainError::Input("no embedded model".to_owned())),
+        ModelPath::Embedded => folder::load_files(&embedded::files()).map_err(model_error),
         ModelPath::File(path) => folder::load(path).map_err(model_error),
     }
 }
@@ -21,7 +22,7 @@ pub fn load(config: &RunConfig) -> Result<Model, TrainError> {
 /// The shape of the model that the configuration names, without its weights.
 pub fn shape(config: &RunConfig) -> Result<ModelConfig, TrainError> {
     match &config.model {
-        ModelPath::Embedded => Err(TrainError::Input("no embedded model".to_owned())),
+        ModelPath::Embedded => folder::load_config(&embedded::files()).map_err(model_error),
         ModelPath::File(path) if path.is_dir() => folder::load_config(&Files::Folder(path)).map_err(model_error),
         ModelPath::File(path) => folder::open_gguf(path).and_then(|mut gguf| gguf.config()).map_err(model_error),
     }
