@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::lexicon::{Cues, Match};
+use crate::lexicon::{Cues, Match, Term};
 use crate::text::{Sentence, Token};
 
 /// What a text says about a concept.
@@ -42,7 +42,13 @@ pub(crate) struct Scopes {
 }
 
 impl Scopes {
-    pub(crate) fn new(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cues>]) -> Scopes {
+    pub(crate) fn new(
+        text: &str,
+        tokens: &[Token],
+        sentence: &Sentence,
+        cues: &[Match<Cues>],
+        terms: &[Match<Term>],
+    ) -> Scopes {
         let forward = Cues::NEGATES_AFTER | Cues::DOUBTS_AFTER | Cues::SUPPOSES | Cues::PAST | Cues::FAMILY;
         let backward = Cues::NEGATES_BEFORE | Cues::DOUBTS_BEFORE;
         let mut scopes = Vec::new();
@@ -50,11 +56,15 @@ impl Scopes {
             if cue.value.has(Cues::PSEUDO) {
                 continue;
             }
-            if cue.value.has(forward) {
+            // "absent reflexes" and "reflexes are absent": a cue of both directions takes what stands right behind it.
+            let followed =
+                terms.iter().any(|term| term.tokens.start >= cue.tokens.end && term.tokens.start <= cue.tokens.end + 1);
+            let both = cue.value.has(forward) && cue.value.has(backward);
+            if cue.value.has(forward) && (!both || followed) {
                 let end = scope_end(text, tokens, sentence, cues, index);
                 scopes.push((cue.value & forward, cue.tokens.end..end));
             }
-            if cue.value.has(backward) {
+            if cue.value.has(backward) && (!both || !followed) {
                 let start = scope_start(tokens, sentence, cues, index);
                 scopes.push((cue.value & backward, start..cue.tokens.start));
             }
@@ -107,11 +117,17 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
         {
             return at;
         }
+        // A verb behind the negated noun starts the statement about it: "without contrast shows a bleed".
+        let verb = later.peek().is_some_and(|cue| cue.tokens.start == at && cue.value.has(Cues::VERB));
+        if verb && at > from && cues[index].value.has(Cues::NEGATES_AFTER) {
+            return at;
+        }
         let token = &tokens[at];
         if token.is_mark(';') || token.is_mark(':') {
             return at;
         }
-        if is_joint(text, token) && opens_clause(text, tokens, limit, cues, at + 1) {
+        let or = matches!(token.text(text), "or" | "nor");
+        if is_joint(text, token) && !or && opens_clause(text, tokens, limit, cues, at + 1) {
             return at;
         }
         // A mark of brackets that closes more than it opened ends the scope: "(no fever) cough".
@@ -191,7 +207,7 @@ mod tests {
             ("He does not report fever or cough.", "cough", Absent),
             ("Not only fever but also cough.", "fever", Present),
             ("Lungs are clear without wheezing, and there is edema.", "edema", Present),
-            ("She has no known allergies and takes metformin for diabetes.", "diabetes", Present),
+            ("She has no known allergies and takes metformin for asthma.", "asthma", Present),
         ];
         let lexicon = Lexicon::built_in();
         for (text, concept, expected) in rows {

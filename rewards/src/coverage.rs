@@ -317,12 +317,12 @@ fn relation_factor(
     // Conditions named that are no option of the case.
     let mentions = response.reading.mentions_of(sentence);
     let cues = response.reading.cues_of(sentence);
-    let rejects = cues.iter().any(|cue| cue.value.has(Cues::REJECTS));
+    let rejects = cues.iter().any(|cue| cue.value.has(Cues::AGAINST));
     let mut others = mentions
         .iter()
         .filter(|m| lexicon.concept(m.concept).kind == Kind::Condition && !taken.concepts.contains(&m.concept))
         .peekable();
-    if others.peek().is_some() && cues.iter().any(|cue| cue.value.has(Cues::SUPPORTS | Cues::REJECTS)) {
+    if others.peek().is_some() && cues.iter().any(|cue| cue.value.has(Cues::VERDICT)) {
         return if others.any(|m| known(m.concept, Some(!rejects))) { 1.0 } else { UNRELATED };
     }
     // No hypothesis in the sentence: a statement of the problem, judged by the answer, else by any option.

@@ -29,6 +29,8 @@ pub struct Fact {
     pub place: Place,
     /// Whether it is read off a value rather than said in words.
     pub derived: bool,
+    /// Whether it can contradict: said in words, or a value well away from its limit.
+    pub clear: bool,
 }
 
 /// A measured value in the evidence.
@@ -82,6 +84,17 @@ const HISTORY: f64 = 0.7;
 const NEGATIVE: f64 = 0.5;
 /// Salience of age, sex and course.
 const FRAME: f64 = 0.4;
+/// Share of a limit around it in which words and numbers may part ("hypotension" at 95 mm Hg) without contradiction.
+const GREY: f64 = 0.15;
+
+/// Measures that vary little have a narrower grey zone: temperature, saturation, pH.
+fn grey(dimension: Dimension) -> f64 {
+    match dimension {
+        Dimension::Temperature | Dimension::Percent | Dimension::Number => 0.1,
+        _ => 1.0,
+    }
+}
+
 /// Factor for what no option of the case is related to.
 const UNRELATED: f64 = 0.6;
 
@@ -134,8 +147,13 @@ impl EvidenceIndex {
             }
         }
         for mention in &reading.mentions {
-            let fact =
-                Fact { concept: mention.concept, status: mention.status, place: place(mention.span), derived: false };
+            let fact = Fact {
+                concept: mention.concept,
+                status: mention.status,
+                place: place(mention.span),
+                derived: false,
+                clear: true,
+            };
             self.state(mention.concept, fact, lexicon);
         }
         for quantity in reading.quantities.iter().filter(|quantity| !quantity.target) {
@@ -174,11 +192,10 @@ impl EvidenceIndex {
                 for threshold in &measure.thresholds {
                     let met = abnormal.contains(&threshold.finding);
                     let status = if met { Status::Present } else { Status::Absent };
-                    self.state(
-                        threshold.finding,
-                        Fact { concept: threshold.finding, status, place, derived: true },
-                        lexicon,
-                    );
+                    let clear = (converted - threshold.limit).abs()
+                        > GREY * grey(measure.unit.dimension) * threshold.limit.abs();
+                    let fact = Fact { concept: threshold.finding, status, place, derived: true, clear };
+                    self.state(threshold.finding, fact, lexicon);
                 }
             }
             Subject::Age => self.ages.push(value(years(quantity), None, quantity.precision)),
@@ -355,8 +372,8 @@ pub fn sex_of(reading: &Reading) -> Option<Sex> {
     })
 }
 
-/// Letters of a word that stand for its family: "vomited" and "vomiting" share their first five.
-const STEM: usize = 5;
+/// Letters of a word that stand for its family: "warm" and "warmth" share their first four.
+const STEM: usize = 4;
 
 fn stem(word: &str) -> u64 {
     crate::text::hash_word(crate::text::head(word, STEM))

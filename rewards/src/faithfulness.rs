@@ -79,7 +79,7 @@ pub fn check(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], lex
         let note = format!("{n} checkable claims of {asked} asked for");
         out.push(make("claims", Outcome::Missing, asked - n, None, Vec::new(), note));
     }
-    agreement(response, evidence, chosen, out);
+    agreement(response, evidence, chosen, lexicon, out);
 }
 
 fn claimed(clauses: &[Clause], token: usize) -> bool {
@@ -132,7 +132,7 @@ impl Claims<'_> {
     }
 
     fn quantity(&mut self, quantity: &Quantity) {
-        if quantity.target || quantity.value.is_nan() {
+        if quantity.target || quantity.value.is_nan() || self.response.is_option(quantity.tokens.start) {
             return;
         }
         let (subject, name, value, values): (u32, &str, Stated, Vec<Value>) = match quantity.subject {
@@ -156,13 +156,20 @@ impl Claims<'_> {
                 (u32::MAX - 2 - unit.dimension as u32, "value", value, values)
             }
         };
+        let found = values.iter().find(|known| same(known, value, quantity));
+        // Times of plans and rules ("within 4 hours", "repeat in 3 months") are no claims; a number of an option is
+        // quotable.
+        let history = quantity.subject != Subject::Duration || quantity.past;
+        if found.is_none() && (!history || self.evidence.options.has_number(quantity.value)) {
+            return;
+        }
         if !self.first(Key::Value(subject, value.0.to_bits())) {
             return;
         }
-        let found = values.iter().find(|known| same(known, value, quantity));
         let printed = &self.response.text[quantity.span[0]..quantity.span[1]];
         if let Some(known) = found {
-            let place = Fact { concept: ConceptId(0), status: Status::Present, place: known.place, derived: true };
+            let place =
+                Fact { concept: ConceptId(0), status: Status::Present, place: known.place, derived: true, clear: true };
             self.push("quantity", Outcome::Supported, 1.0, quantity.span, &[place], format!("{name} {printed}"));
             return;
         }
@@ -170,7 +177,13 @@ impl Claims<'_> {
         let known = matches!(quantity.subject, Subject::Measure(_) | Subject::Age) && !values.is_empty();
         let places: Vec<Fact> = values
             .iter()
-            .map(|v| Fact { concept: ConceptId(0), status: Status::Present, place: v.place, derived: true })
+            .map(|v| Fact {
+                concept: ConceptId(0),
+                status: Status::Present,
+                place: v.place,
+                derived: true,
+                clear: true,
+            })
             .collect();
         if known {
             let stated: Vec<String> = values.iter().take(2).map(|v| format!("{}", v.printed)).collect();
@@ -192,29 +205,42 @@ impl Claims<'_> {
         let affirming = self.evidence.affirmed(mention.concept);
         let denying: Vec<Fact> = self.evidence.denied(mention.concept, self.lexicon).copied().collect();
         match concept.kind {
-            Kind::Finding | Kind::History => {}
+            Kind::Finding | Kind::State | Kind::History => {}
             Kind::Condition => {
                 // A condition is a claim where it is told as history, or stands in the evidence; otherwise it is
                 // the conclusion, judged by accuracy and by the agreement of reasoning and answer.
-                let option = self.response.is_option(mention.tokens.start);
                 let stated = !affirming.is_empty() || (!denying.is_empty() && mention.status == Status::Historical);
-                if option || (mention.status != Status::Historical && !(stated && affirmed)) {
+                if mention.status != Status::Historical && !(stated && affirmed) {
                     return;
                 }
             }
             _ => return,
+        }
+        // What an option says is quotable, never a claim.
+        let options = &self.evidence.options;
+        if self.response.is_option(mention.tokens.start)
+            || options.all.iter().any(|o| o.concept == Some(mention.concept))
+        {
+            return;
         }
         if !self.first(Key::Concept(mention.concept, affirmed)) {
             return;
         }
         let name = concept.name.as_str();
         let say = |what: &str| format!("{}{name}: {what}", if affirmed { "" } else { "no " });
-        let weight = if mention.status == Status::Possible { 0.5 } else { 1.0 };
+        // A claim that is hedged weighs half, and cannot be contradicted.
+        let hedged = mention.status == Status::Possible;
+        let weight = if hedged { 0.5 } else { 1.0 };
+        let clear = |facts: &[Fact]| !hedged && facts.iter().any(|fact| fact.clear);
         let (outcome, places, note): (Outcome, &[Fact], String) = if affirmed {
             if !affirming.is_empty() {
                 (Outcome::Supported, affirming, say("in the evidence"))
-            } else if !denying.is_empty() {
+            } else if clear(&denying) {
                 (Outcome::Contradicted, &denying, say("denied in the evidence"))
+            } else if !denying.is_empty() {
+                (Outcome::Unverified, &denying, say("the evidence is at the border"))
+            } else if concept.kind == Kind::State {
+                (Outcome::Unverified, &[], say("an inference that the evidence does not state"))
             } else if self.loosely_stated(mention) {
                 (Outcome::Unverified, &[], say("only something like it in the evidence"))
             } else {
@@ -222,7 +248,7 @@ impl Claims<'_> {
             }
         } else if !denying.is_empty() {
             (Outcome::Supported, &denying, say("denied in the evidence"))
-        } else if !affirming.is_empty() {
+        } else if clear(affirming) {
             (Outcome::Contradicted, affirming, say("in the evidence"))
         } else {
             (Outcome::Unverified, &[], say("not mentioned in the evidence"))
@@ -254,7 +280,7 @@ fn same(known: &Value, (value, high, precision): (f64, Option<f64>, f64), quanti
 }
 
 /// Rule 6: the reasoning and the answer agree. It can lose, never earn.
-fn agreement(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], out: &mut Vec<Check>) {
+fn agreement(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], lexicon: &Lexicon, out: &mut Vec<Check>) {
     let [key] = chosen else { return };
     let Some(option) = evidence.options.position(key) else { return };
     let limit = response.reasoning_end();
@@ -270,6 +296,11 @@ fn agreement(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], out
         Some(_) => {}
         None => {
             // Another option alone is kept, and the chosen one is not: the answer comes from nowhere.
+            // That can be told where the options are diagnoses; a treatment may be named on the way to another.
+            let kinds = evidence.options.all.iter().map(|option| option.concept.map(|c| lexicon.concept(c).kind));
+            if !kinds.clone().all(|kind| kind == Some(Kind::Condition)) {
+                return;
+            }
             let kept: Vec<_> = (0..evidence.options.all.len())
                 .filter_map(|other| last(other).filter(|v| v.kept == Some(true)))
                 .collect();

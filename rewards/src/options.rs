@@ -24,6 +24,7 @@ pub struct Options {
     pub all: Vec<OptionInfo>,
     first_words: KeyMap<u64, Vec<usize>>,
     letters: KeyMap<u64, usize>,
+    numbers: Vec<f64>,
 }
 
 /// An option named in a text.
@@ -46,7 +47,9 @@ impl Options {
             let words: Vec<u64> = tokens.iter().filter(|t| t.kind != Kind::Mark).map(|t| t.hash).collect();
             let reading = Reading::new(&option.text, lexicon);
             let concept = main_concept(&reading, lexicon, words.len());
-            if let Some(first) = words.first() {
+            options.numbers.extend(reading.quantities.iter().map(|quantity| quantity.value));
+            // A single letter is no name that prose can be searched for.
+            if let Some(first) = words.first().filter(|_| option.text.trim().len() > 1) {
                 options.first_words.entry(*first).or_default().push(index);
             }
             if !option.key.is_empty() {
@@ -55,6 +58,11 @@ impl Options {
             options.all.push(OptionInfo { key: option.key.clone(), concept, words });
         }
         options
+    }
+
+    /// Whether an option states this number.
+    pub fn has_number(&self, value: f64) -> bool {
+        self.numbers.contains(&value)
     }
 
     /// The index of an option's key.

@@ -46,6 +46,8 @@ pub struct Reading {
     pub cue_ranges: Vec<Range<usize>>,
     /// Where each sentence's mentions start and end in `mentions`.
     pub mention_ranges: Vec<Range<usize>>,
+    /// Whether the last heading named a specimen other than blood.
+    specimen: bool,
     /// Where each sentence's quantities start and end in `quantities`.
     pub quantity_ranges: Vec<Range<usize>>,
 }
@@ -75,9 +77,27 @@ impl Reading {
         let sentence = &self.sentences[index];
         let range = sentence.tokens.clone();
         let (terms, cues) = (lexicon.terms.find(&self.words, range.clone()), lexicon.cues.find(&self.words, range));
+        let mut cues = cues;
+        // What stands within a concept's name ("decreased breath sounds") is no cue, but may hold the clause's verb.
+        cues.retain_mut(|cue| {
+            let names = |term: &Match<Term>| {
+                matches!(term.value, Term::Concept(_))
+                    && term.tokens.start <= cue.tokens.start
+                    && cue.tokens.end <= term.tokens.end
+            };
+            if terms.iter().any(names) {
+                cue.value = cue.value & Cues::VERB;
+            }
+            cue.value != Cues::default()
+        });
         let (mentions_from, quantities_from) = (self.mentions.len(), self.quantities.len());
-        quantities(text, &self.tokens, sentence, &terms, &cues, lexicon, &mut self.quantities);
-        let statuses = assertion::Scopes::new(text, &self.tokens, sentence, &cues);
+        quantities(text, &self.tokens, sentence, &terms, &cues, lexicon, self.specimen, &mut self.quantities);
+        // A heading of few words ("Urine:", "Serum") speaks for the lines below it.
+        if self.quantities.len() == quantities_from && self.sentences[index].tokens.len() <= 3 {
+            let heading = cues.iter().rev().find(|cue| cue.value.has(Cues::SPECIMEN | Cues::BLOOD));
+            self.specimen = heading.is_some_and(|cue| cue.value.has(Cues::SPECIMEN));
+        }
+        let statuses = assertion::Scopes::new(text, &self.tokens, sentence, &cues, &terms);
         for term in &terms {
             let span = [self.tokens[term.tokens.start].start as usize, self.tokens[term.tokens.end - 1].end as usize];
             match term.value {
@@ -214,5 +234,5 @@ fn interpreted(
 
 /// Whether a concept is something that a patient has or does: the kinds that claims are made of.
 pub fn is_clinical(kind: ConceptKind) -> bool {
-    matches!(kind, ConceptKind::Finding | ConceptKind::History | ConceptKind::Condition)
+    matches!(kind, ConceptKind::Finding | ConceptKind::State | ConceptKind::History | ConceptKind::Condition)
 }

@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use crate::assertion::Status;
-use crate::lexicon::{Cues, Lexicon};
+use crate::lexicon::{Cues, Kind as ConceptKind, Lexicon};
 use crate::options::{Named, Options};
 use crate::reading::Reading;
 use crate::scored::Span;
+use crate::text::Kind;
 
 /// One verdict on an option, or a mention without one.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +24,8 @@ pub struct Verdict {
     pub span: Span,
 }
 
-/// Words between an option and the verdict on it.
-const REACH: usize = 8;
+/// Words between an option and the verdict on it, other options and marks left out.
+const REACH: usize = 4;
 
 /// All verdicts of a text in order, and the options that each sentence names.
 pub fn verdicts(
@@ -43,8 +44,11 @@ pub fn verdicts(
             let tokens = option.start..option.end;
             let status =
                 mentions.iter().find(|m| m.tokens.start < option.end && m.tokens.end > option.start).map(|m| m.status);
+            // "She has no asthma" rejects a diagnosis; "the test is negative" rejects no test.
+            let diagnosis =
+                options.all[option.option].concept.is_some_and(|c| lexicon.concept(c).kind == ConceptKind::Condition);
             let kept = verdict(reading, sentence, &named, option).or(match status {
-                Some(Status::Absent) => Some(false),
+                Some(Status::Absent) if diagnosis => Some(false),
                 _ => None,
             });
             found.push(Verdict { option: option.option, kept, sentence, span: reading.span(&tokens), tokens });
@@ -54,19 +58,16 @@ pub fn verdicts(
     (found, by_sentence)
 }
 
-/// The verdict on one named option: the nearest verdict cue, before it or behind it, other options and joints skipped.
+/// The verdict on one named option: the nearest verdict cue that can be about it. Before it stand cues that take an
+/// object ("argues against asthma"), behind it those that judge their subject ("asthma is unlikely").
 fn verdict(reading: &Reading, sentence: usize, named: &[Named], option: &Named) -> Option<bool> {
     let cues = reading.cues_of(sentence);
-    let roles = Cues::SUPPORTS | Cues::REJECTS;
-    let distance = |from: usize, to: usize| {
-        let skipped: usize = named
-            .iter()
-            .filter(|other| other.start >= from && other.end <= to)
-            .map(|other| other.end - other.start)
-            .sum();
-        (to - from) - skipped
+    let words = |from: usize, to: usize| {
+        let joint =
+            |at: usize| reading.tokens[at].kind == Kind::Mark || named.iter().any(|n| n.start <= at && at < n.end);
+        (from..to).filter(|&at| !joint(at)).count()
     };
-    // A contrast between an option and a cue parts them.
+    // A contrast or another clause parts an option from a cue.
     let parted = |from: usize, to: usize| {
         cues.iter().any(|cue| cue.value.has(Cues::CONTRAST) && cue.tokens.start >= from && cue.tokens.end <= to)
             || (from..to).any(|at| reading.tokens[at].is_mark(';'))
@@ -74,26 +75,16 @@ fn verdict(reading: &Reading, sentence: usize, named: &[Named], option: &Named) 
     let before = cues
         .iter()
         .rev()
-        .find(|cue| cue.value.has(roles) && cue.tokens.end <= option.start)
-        .map(|cue| (distance(cue.tokens.end, option.start), cue.value, cue.tokens.end, option.start));
-    let after = cues
-        .iter()
-        .find(|cue| cue.value.has(roles) && cue.tokens.start >= option.end)
-        .map(|cue| (distance(option.end, cue.tokens.start), cue.value, option.end, cue.tokens.start));
-    let usable = |side: &(usize, Cues, usize, usize)| side.0 <= REACH && !parted(side.2, side.3);
-    let (before, after) = (before.filter(usable), after.filter(usable));
-    let cue = match (before, after) {
-        // "argues against asthma", "asthma is unlikely": a cue right beside decides; else the nearer one.
-        (Some(b), Some(a)) => {
-            if a.0 + 1 < b.0 || (a.0 <= 1 && b.0 > 1) {
-                a.1
-            } else {
-                b.1
-            }
-        }
-        (Some(b), None) => b.1,
-        (None, Some(a)) => a.1,
-        (None, None) => return None,
-    };
-    Some(!cue.has(Cues::REJECTS))
+        .find(|cue| cue.value.has(Cues::SUPPORTS | Cues::REJECTS) && cue.tokens.end <= option.start)
+        .map(|cue| (words(cue.tokens.end, option.start), cue.value.has(Cues::REJECTS), cue.tokens.end, option.start));
+    let subject = Cues::SUPPORTS_SUBJECT | Cues::REJECTS_SUBJECT;
+    let after = cues.iter().find(|cue| cue.value.has(subject) && cue.tokens.start >= option.end).map(|cue| {
+        (words(option.end, cue.tokens.start), cue.value.has(Cues::REJECTS_SUBJECT), option.end, cue.tokens.start)
+    });
+    let usable = |side: &(usize, bool, usize, usize)| side.0 <= REACH && !parted(side.2, side.3);
+    match (before.filter(usable), after.filter(usable)) {
+        (Some(before), Some(after)) => Some(if after.0 < before.0 { !after.1 } else { !before.1 }),
+        (Some(side), None) | (None, Some(side)) => Some(!side.1),
+        (None, None) => None,
+    }
 }

@@ -19,31 +19,6 @@ fn scores(kind: Kind, count: usize) -> Vec<Scored> {
             let response = Response { case_id: case.id.clone(), text: Some(text), ..Response::default() };
             let evidence = scorer.index(&case);
             let scored = scorer.score(&case, &evidence, &response);
-            if std::env::var("SHOW").is_ok_and(|show| show == kind.name()) && index < 12 {
-                println!("\n{}\n{:?}\n{}", case.question, case.answer.keys, response.text.as_deref().unwrap());
-                println!("{:?}", scored.objectives);
-                for check in &scored.checks {
-                    println!(
-                        "  {:?} {} {:?} {:.2} {:?} {}",
-                        check.objective, check.rule, check.outcome, check.weight, check.response, check.note
-                    );
-                }
-            }
-            if std::env::var("WRONG").is_ok_and(|show| show == kind.name()) {
-                for check in &scored.checks {
-                    let bad = check.objective == Objective::Faithfulness
-                        && check.outcome != attending_rewards::Outcome::Supported;
-                    if bad {
-                        println!(
-                            "{:?} {} || {} || {}",
-                            check.outcome,
-                            check.note,
-                            response.text.as_deref().unwrap(),
-                            case.question
-                        );
-                    }
-                }
-            }
             Some(scored)
         })
         .collect()
@@ -59,10 +34,43 @@ fn means(kind: Kind) -> BTreeMap<Objective, f64> {
     Objective::ALL.into_iter().map(|objective| (objective, mean(objective))).collect()
 }
 
+/// A flaw, the objectives that it lowers with the least drop, and those that it leaves.
+type Row = (Kind, &'static [(Objective, f64)], &'static [Objective]);
+
+/// How far an objective may move where a flaw does not touch it: faithful references differ in length, too.
+const STILL: f64 = 0.12;
+
 #[test]
 fn each_flaw_lowers_what_it_touches() {
-    let all: BTreeMap<Kind, BTreeMap<Objective, f64>> = Kind::ALL.into_iter().map(|kind| (kind, means(kind))).collect();
-    for (kind, means) in &all {
-        println!("{:18} {:.3?}", kind.name(), means.values().collect::<Vec<_>>());
+    use Objective::{Accuracy, Comprehensiveness, Faithfulness, Format};
+    let faithful = means(Kind::Faithful);
+    println!("{:18} {:.3?}", Kind::Faithful.name(), faithful.values().collect::<Vec<_>>());
+    assert_eq!(faithful[&Accuracy], 1.0);
+    assert_eq!(faithful[&Format], 1.0);
+    assert!(faithful[&Faithfulness] >= 0.95, "{faithful:?}");
+    assert!(faithful[&Comprehensiveness] >= 0.75, "{faithful:?}");
+    // Of each flaw: what must fall and by how much at least, what must stay.
+    let table: &[Row] = &[
+        (Kind::WrongAnswer, &[(Accuracy, 1.0)], &[Faithfulness, Format]),
+        (Kind::Terse, &[(Faithfulness, 0.3), (Comprehensiveness, 0.3)], &[Accuracy, Format]),
+        (Kind::InventedFinding, &[(Faithfulness, 0.1)], &[Accuracy, Comprehensiveness, Format]),
+        (Kind::AlteredValue, &[(Faithfulness, 0.15)], &[Accuracy, Comprehensiveness, Format]),
+        (Kind::FlippedNegation, &[(Faithfulness, 0.15)], &[Accuracy, Format]),
+        (Kind::NoDifferential, &[(Comprehensiveness, 0.2)], &[Accuracy, Faithfulness, Format]),
+        (Kind::Repetitive, &[(Comprehensiveness, 0.3)], &[Accuracy, Faithfulness, Format]),
+        (Kind::Contradicting, &[(Faithfulness, 0.2)], &[Accuracy, Format]),
+        (Kind::Malformed, &[(Format, 0.2)], &[]),
+    ];
+    for (kind, touched, still) in table {
+        let flawed = means(*kind);
+        println!("{:18} {:.3?}", kind.name(), flawed.values().collect::<Vec<_>>());
+        for (objective, drop) in *touched {
+            let fell = faithful[objective] - flawed[objective];
+            assert!(fell >= *drop, "{kind:?} lowers {objective:?} by {fell:.3} only");
+        }
+        for objective in *still {
+            let moved = (faithful[objective] - flawed[objective]).abs();
+            assert!(moved <= STILL, "{kind:?} moves {objective:?} by {moved:.3}");
+        }
     }
 }

@@ -232,7 +232,8 @@ fn statement(text: &str, scope: Span, options: &[AnswerOption]) -> Option<Read> 
                 next += 1;
                 budget -= 1;
             }
-            if let Some(key) = letter(part, &tokens, next, options) {
+            let denied = is(next + 1, &["is"]) && is(next + 2, &["wrong", "incorrect", "not", "unlikely"]);
+            if let Some(key) = letter(part, &tokens, next, options).filter(|_| !denied) {
                 let span = tokens[next].span();
                 found = Some((key, [scope[0] + span[0], scope[0] + span[1]]));
                 continue;
@@ -269,10 +270,17 @@ fn statement(text: &str, scope: Span, options: &[AnswerOption]) -> Option<Read> 
     found.map(|(key, span)| Read { values: vec![key], tier: "statement", span, conflict: false })
 }
 
-/// Whether "not", "cannot" or "wrong" stands right before a cue: "is not the answer".
+/// Whether "not", "cannot" or "wrong" stands right before a cue, in its sentence: "is not the answer".
 fn negated(tokens: &[Token], part: &str, at: usize) -> bool {
-    (at.saturating_sub(4)..at)
-        .any(|i| matches!(tokens[i].text(part), "not" | "isn't" | "cannot" | "wrong" | "incorrect"))
+    for i in (at.saturating_sub(4)..at).rev() {
+        if tokens[i].is_mark('.') || tokens[i + 1].breaks > 0 {
+            return false;
+        }
+        if matches!(tokens[i].text(part), "not" | "isn't" | "cannot" | "wrong" | "incorrect") {
+            return true;
+        }
+    }
+    false
 }
 
 /// The option letter at a token: a capital, or a small letter that nothing else can be ("(c)", "c.").

@@ -75,13 +75,25 @@ cues! {
     WITH = 24, "with";
     /// A lower or upper limit before a number: "greater than".
     LIMIT = 25, "limit";
-    /// Left side, of the body.
-    LEFT = 26, "left";
-    /// Right side, of the body.
-    RIGHT = 27, "right";
+    /// General knowledge, unless the clause is about the patient: "causes", "presents with".
+    GENERAL_WEAK = 26, "general without a patient";
+    /// Speaks for what stands before it: "is likely", "is supported by".
+    SUPPORTS_SUBJECT = 28, "speaks for its subject";
+    /// Speaks against what stands before it: "is unlikely", "does not fit".
+    REJECTS_SUBJECT = 29, "speaks against its subject";
+    /// A specimen other than blood: its values are another measure's.
+    SPECIMEN = 30, "other specimen";
+    /// Blood again.
+    BLOOD = 31, "own specimen";
 }
 
 impl Cues {
+    /// All roles of a verdict.
+    pub const VERDICT: Cues =
+        Cues(Cues::SUPPORTS.0 | Cues::REJECTS.0 | Cues::SUPPORTS_SUBJECT.0 | Cues::REJECTS_SUBJECT.0);
+    /// All roles of a verdict against something.
+    pub const AGAINST: Cues = Cues(Cues::REJECTS.0 | Cues::REJECTS_SUBJECT.0);
+
     /// Whether any of the roles is in the set.
     pub fn has(self, roles: Cues) -> bool {
         self.0 & roles.0 != 0

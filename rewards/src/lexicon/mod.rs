@@ -29,6 +29,8 @@ pub struct MeasureId(pub u32);
 pub enum Kind {
     /// A symptom, a sign, or the result of a study.
     Finding,
+    /// A state that is inferred from other findings as often as it is stated: bleeding, acidosis, dehydration.
+    State,
     /// An exposure, a habit, a past event: what a history holds.
     History,
     /// A disease or syndrome.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! # a comment
-//! [finding]                      also: history, condition, drug, procedure, other
+//! [finding]                      also: state, history, condition, drug, procedure, other
 //! fever = febrile, pyrexia       name = further forms
 //! high fever < fever             "<": what it is a kind of
 //! [condition]
@@ -106,6 +106,7 @@ impl Builder {
     fn line(&mut self, section: &str, line: &str, place: Place, last: &mut Option<ConceptId>) -> Result<(), String> {
         let kind = match section {
             "finding" => Kind::Finding,
+            "state" => Kind::State,
             "history" => Kind::History,
             "condition" => Kind::Condition,
             "drug" => Kind::Drug,
@@ -115,7 +116,7 @@ impl Builder {
             "cue" => return self.cue(line),
             other => {
                 return Err(format!(
-                    "unknown section [{other}]: expected finding, history, condition, drug, procedure, other, measure or cue"
+                    "unknown section [{other}]: expected finding, state, history, condition, drug, procedure, other, measure or cue"
                 ));
             }
         };
@@ -261,7 +262,21 @@ impl Builder {
         }
         let mut vocabulary = Vocabulary::default();
         let mut terms = PhraseTrie::default();
+        // "elevated potassium" is left to the measure: the number behind it must find its measure.
+        let measured: HashMap<String, ()> = self
+            .forms
+            .iter()
+            .filter(|(_, term)| matches!(term, Term::Measure(_)))
+            .map(|(form, _)| (form.clone(), ()))
+            .collect();
+        let levels = |word: &str| self.cues.get(word).is_some_and(|cue| cue.has(Cues::HIGH | Cues::LOW));
         for (form, term) in &self.forms {
+            let split = form.split_once(' ');
+            if matches!(term, Term::Concept(_))
+                && split.is_some_and(|(level, rest)| levels(level) && measured.contains_key(rest))
+            {
+                continue;
+            }
             let words = vocabulary.phrase(form);
             terms.insert(&words, *term);
         }

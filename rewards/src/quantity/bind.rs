@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::unit::{Dimension, Unit, read_unit};
-use crate::lexicon::{Cues, Lexicon, Match, MeasureId, Term};
+use crate::lexicon::{Cues, Lexicon, Match, Measure, MeasureId, Term};
 use crate::text::{Kind, Sentence, Token};
 
 /// What a number is a value of.
@@ -40,6 +40,8 @@ pub struct Quantity {
     pub about: bool,
     /// Whether it is a limit, a target or a reference range, not a measurement.
     pub target: bool,
+    /// For durations: whether it tells of the past or the present course ("for 3 days", "3-day history").
+    pub past: bool,
 }
 
 /// A number as printed, before it is bound.
@@ -56,7 +58,9 @@ struct Printed {
     name: bool,
 }
 
-/// All quantities of one sentence. `terms` and `cues` are the sentence's own, in order.
+/// All quantities of one sentence. `terms` and `cues` are the sentence's own, in order; `under_specimen` says that a
+/// heading before it named a specimen other than blood.
+#[allow(clippy::too_many_arguments)] // the parts of one parsed sentence
 pub fn quantities(
     text: &str,
     tokens: &[Token],
@@ -64,6 +68,7 @@ pub fn quantities(
     terms: &[Match<Term>],
     cues: &[Match<Cues>],
     lexicon: &Lexicon,
+    under_specimen: bool,
     out: &mut Vec<Quantity>,
 ) {
     let mut at = sentence.tokens.start;
@@ -78,12 +83,23 @@ pub fn quantities(
         if printed.name {
             continue;
         }
-        let before = at.min(printed.tokens.start);
+        let before = printed.tokens.start;
         let target = cues.iter().any(|cue| {
             cue.value.has(Cues::TARGET) && cue.tokens.end <= before + 1 && before.saturating_sub(cue.tokens.end) <= 5
         });
+        let symbol = before > 0 && "<>\u{2264}\u{2265}=".chars().any(|mark| tokens[before - 1].is_mark(mark));
+        let target = target || (symbol && !tokens[before - 1].is_mark('='));
+        let past = tells_course(text, tokens, sentence, &printed.tokens);
         let about = cues.iter().any(|cue| cue.value.has(Cues::ABOUT) && cue.tokens.end == before);
+        let specimen =
+            cues.iter().rev().find(|cue| cue.value.has(Cues::SPECIMEN | Cues::BLOOD) && cue.tokens.end <= before);
+        let specimen = specimen.map_or(under_specimen, |cue| cue.value.has(Cues::SPECIMEN));
         bind(text, tokens, sentence, terms, lexicon, &printed, last_end, |subject, value, tokens, span| {
+            // Glucose of the cerebrospinal fluid is not the glucose of the blood.
+            let subject = match subject {
+                Subject::Measure(id) if specimen && !is_vital_or_urine(lexicon.measure(id)) => Subject::Other,
+                subject => subject,
+            };
             out.push(Quantity {
                 tokens,
                 span,
@@ -94,6 +110,7 @@ pub fn quantities(
                 subject,
                 about,
                 target,
+                past,
             });
         });
         last_end = printed.tokens.end;
@@ -248,6 +265,29 @@ fn is_age(text: &str, tokens: &[Token], sentence: &Sentence, range: &Range<usize
     before > sentence.tokens.start && ["aged", "age"].iter().any(|age| word(before - 1).eq_ignore_ascii_case(age))
 }
 
+/// "for 3 days", "3-day history", "3 days ago", "over the past 3 days", "3 days of".
+fn tells_course(text: &str, tokens: &[Token], sentence: &Sentence, range: &Range<usize>) -> bool {
+    let word = |index: usize| if index < sentence.tokens.end { tokens[index].text(text) } else { "" };
+    let after =
+        (range.end..range.end + 2).any(|index| ["history", "ago", "duration", "earlier", "of"].contains(&word(index)));
+    let from = range.start.saturating_sub(3).max(sentence.tokens.start);
+    let before = (from..range.start).any(|index| {
+        ["for", "past", "last", "since", "over", "lasting", "began", "started"]
+            .iter()
+            .any(|w| word(index).eq_ignore_ascii_case(w))
+    });
+    after || before
+}
+
+/// Measures that no specimen changes: those of the body, and those that name their specimen.
+fn is_vital_or_urine(measure: &Measure) -> bool {
+    let vital = matches!(
+        measure.unit.dimension,
+        Dimension::Temperature | Dimension::Rate | Dimension::Pressure | Dimension::BodyMassIndex | Dimension::Mass
+    );
+    vital || measure.name.starts_with("urine") || measure.name == "oxygen saturation"
+}
+
 /// Words between a measure and its number.
 const REACH: usize = 9;
 
@@ -272,21 +312,23 @@ fn nearest_measure(
         Term::Measure(id) => Some((id, term.tokens.clone())),
         Term::Concept(_) => None,
     });
-    let mut before = None;
+    let mut before: Option<(usize, MeasureId)> = None;
     let mut behind = None;
     for (id, range) in measures {
         if range.end <= printed.tokens.start && printed.tokens.start - range.end <= REACH {
             // Another number between takes the measure, unless this one repeats it in brackets or another unit.
             let taken = range.end < last_end;
+            // A table prints values of several days side by side.
+            let beside = taken && printed.tokens.start == last_end;
             let repeats = taken && printed.tokens.start - last_end <= 2 && printed.unit.is_some() && {
                 let between = (last_end..printed.tokens.start).map(|index| tokens[index].text(text));
                 between.clone().any(|word| matches!(word, "(" | "or" | "/" | "[" | "to" | "then" | "and" | ","))
             };
-            if fits(id) && (!taken || repeats) {
+            if fits(id) && (!taken || repeats || beside) {
                 // Without a unit the number must follow closely: "potassium 5.9", "a potassium level of 5.9".
                 let reach = if printed.unit.is_some() { REACH } else { 5 };
                 if printed.tokens.start - range.end <= reach {
-                    before = Some(id);
+                    before = Some((printed.tokens.start - range.end, id));
                 }
             }
         } else if range.start >= printed.tokens.end && range.start - printed.tokens.end <= 2 && behind.is_none() {
@@ -299,7 +341,12 @@ fn nearest_measure(
             }
         }
     }
-    before.or(behind)
+    match (before, behind) {
+        // "a mask with 100% FiO2": right behind the number is nearer than far before it.
+        (Some((distance, _)), Some(id)) if distance > 3 => Some(id),
+        (Some((_, id)), _) | (None, Some(id)) => Some(id),
+        (None, None) => None,
+    }
 }
 
 #[cfg(test)]

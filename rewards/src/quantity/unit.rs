@@ -14,6 +14,8 @@ pub enum Dimension {
     MolarConcentration,
     /// Cells or particles by volume (per microlitre).
     Count,
+    /// Cells in a microscope's field.
+    Field,
     /// Enzyme activity (U/L).
     Activity,
     /// International units by volume (mIU/mL, the same as IU/L).
@@ -115,7 +117,7 @@ const UNITS: &[(&str, Dimension, f64)] = {
         ("x10^3/ul", Count, 1e3), ("x10^3/mm3", Count, 1e3), ("x103/ul", Count, 1e3), ("10^3/ul", Count, 1e3),
         ("10*3/ul", Count, 1e3), ("x10^9/l", Count, 1e3), ("x109/l", Count, 1e3), ("10^9/l", Count, 1e3), ("10*9/l", Count, 1e3),
         ("x10^6/ul", Count, 1e6), ("x10^12/l", Count, 1e6), ("million/mm3", Count, 1e6), ("million/ul", Count, 1e6),
-        ("x10^6/mm3", Count, 1e6), ("/hpf", Count, 1.0), ("/high-powerfield", Count, 1.0), ("/ml", Count, 1e-3), ("cfu/ml", Count, 1e-3),
+        ("x10^6/mm3", Count, 1e6), ("/hpf", Field, 1.0), ("/highpowerfield", Field, 1.0), ("cells/hpf", Field, 1.0), ("cell/hpf", Field, 1.0), ("/ml", Count, 1e-3), ("cfu/ml", Count, 1e-3),
         ("u/l", Activity, 1.0), ("iu/l", International, 1.0), ("units/l", Activity, 1.0), ("u/ml", Activity, 1e3),
         ("miu/ml", International, 1.0), ("mu/ml", International, 1.0), ("miu/l", International, 1e-3), ("mu/l", International, 1e-3),
         ("uu/ml", International, 1e-3), ("uiu/ml", International, 1e-3), ("iu/ml", International, 1e3),

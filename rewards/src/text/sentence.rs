@@ -20,13 +20,17 @@ const ABBREVIATIONS: &[&str] = &[
     "sec", "max", "incl", "dept", "inc", "jr", "sr", "lab", "labs", "neg", "pos", "p.o", "b.i.d", "t.i.d", "q.d",
 ];
 
+/// Tokens after which a sentence is cut wherever it stands: rules compare what stands in one sentence, so that its
+/// length must be bounded for their time to be linear. Sentences of notes and papers are shorter.
+const LONGEST: usize = 200;
+
 /// Splits tokens into sentences: at `.`, `!`, `?` before a capital, digit or line end, at `;` never, and at line breaks
 /// that end a list item, a header or a paragraph. A wrapped line goes on.
 pub fn sentences(text: &str, tokens: &[Token]) -> Vec<Sentence> {
     let mut found = Vec::with_capacity(tokens.len() / 12 + 1);
     let mut start = 0;
     for at in 0..tokens.len() {
-        if at + 1 == tokens.len() || ends_after(text, tokens, at) {
+        if at + 1 == tokens.len() || at + 1 - start >= LONGEST || ends_after(text, tokens, at) {
             let span = [tokens[start].start as usize, tokens[at].end as usize];
             found.push(Sentence { tokens: start..at + 1, span });
             start = at + 1;

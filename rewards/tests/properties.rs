@@ -1,0 +1,158 @@
+//! What holds for every text: values in range, spans on character boundaries, the same result on any number of
+//! threads, time linear in the length.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use attending_datasets::{Case, synth};
+use attending_rewards::{Preset, Response, Rubric, Scored, Scorer, score_batch};
+use proptest::prelude::*;
+
+/// The pieces that responses are made of, and those that break parsers.
+const PIECES: &[&str] = &[
+    "<think>",
+    "</think>",
+    "<answer>",
+    "</answer>",
+    "\\boxed{",
+    "}",
+    "A",
+    "(B)",
+    " C. ",
+    "the answer is ",
+    "no ",
+    "fever",
+    " denies ",
+    "pneumonia ",
+    "argues against ",
+    "potassium ",
+    "5.9 mmol/L ",
+    "120/80",
+    "\u{0}",
+    "\u{fe0f}",
+    "\u{202e}",
+    "\u{4e2d}\u{6587}",
+    "e\u{301}",
+    "\u{1f600}",
+    "\n",
+    ". ",
+    ", ",
+    "1,2,3",
+    "because ",
+    "{\"answer_choice\": \"",
+    "[[",
+    "'s ",
+];
+
+fn text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![proptest::sample::select(PIECES).prop_map(str::to_owned), "\\PC{0,8}"];
+    proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
+fn check(scored: &Scored, case: &Case, response: &Response) {
+    for value in scored.objectives.values().flatten() {
+        assert!((0.0..=1.0).contains(value), "{value}");
+    }
+    for check in &scored.checks {
+        let own = if check.field.is_some() { &response.reasoning } else { &response.text };
+        let own = own.as_deref().unwrap_or("");
+        if let Some([start, end]) = check.response {
+            assert!(own.get(start..end).is_some(), "{check:?} in {own:?}");
+        }
+        for evidence in &check.evidence {
+            let document = attending_rewards::offsets::document_text(case, &evidence.document).unwrap();
+            assert!(document.get(evidence.span[0]..evidence.span[1]).is_some(), "{check:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn values_and_spans(text in text(), reasoning in proptest::option::of(text()), index in 0_u64..40) {
+        let mut case = synth::case(index, 3, synth::Split::Train, &synth::Options::default());
+        if index % 3 == 0 {
+            // Any text may be evidence, too.
+            case.question = format!("{} {text}", case.question);
+        }
+        let response = Response { case_id: case.id.clone(), text: Some(text), reasoning, ..Response::default() };
+        for (_, preset) in Preset::ALL {
+            let scorer = Scorer::new(Rubric::preset(preset));
+            let scored = scorer.score(&case, &scorer.index(&case), &response);
+            check(&scored, &case, &response);
+        }
+    }
+
+    /// What is `null` depends on the case alone.
+    #[test]
+    fn silence_is_no_way_out(text in text(), index in 0_u64..40) {
+        let case = synth::case(index, 4, synth::Split::Train, &synth::Options::default());
+        let scorer = Scorer::new(Rubric::default());
+        let evidence = scorer.index(&case);
+        let nulls = |text: &str| {
+            let response = Response { text: Some(text.to_owned()), ..Response::default() };
+            let scored = scorer.score(&case, &evidence, &response);
+            scored.objectives.values().map(Option::is_none).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(nulls(&text), nulls(""));
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same() {
+    let cases = synth::cases(40, 9, synth::Split::Train);
+    let batch: Vec<(Arc<Case>, Response)> = cases
+        .into_iter()
+        .flat_map(|case| {
+            let references = synth::references(&case, 1, 3, synth::COLD_START);
+            let case = Arc::new(case);
+            references.into_iter().map(move |r| {
+                (
+                    case.clone(),
+                    Response { case_id: r.case_id, sample: r.sample, text: Some(r.text), ..Response::default() },
+                )
+            })
+        })
+        .collect();
+    let scorer = Scorer::new(Rubric::default());
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| serde_json::to_string(&score_batch(&scorer, &batch)).unwrap())
+    };
+    let one = run(1);
+    assert_eq!(one, run(3));
+    assert_eq!(one, run(1));
+}
+
+/// Texts made to hurt, 2 MB each: a rule that is quadratic in the length takes minutes, linear ones 0.1 to 0.4 s.
+#[test]
+fn time_is_linear_in_the_length() {
+    let case = synth::case(1, 3, synth::Split::Train, &synth::Options::default());
+    let scorer = Scorer::new(Rubric::default());
+    let evidence = scorer.index(&case);
+    let units = [
+        "fever ",
+        "<think>",
+        "no ",
+        "9",
+        "((((",
+        "pneumonia argues against ",
+        "\\boxed{",
+        "and, ",
+        "\n- x",
+        "5.9 ",
+        "\u{4e2d}",
+        "potassium 5.9 mmol/L and no fever, ",
+        "{\"answer\": \"",
+        "the answer is ",
+    ];
+    for unit in units {
+        let response = Response { text: Some(unit.repeat(2_000_000 / unit.len())), ..Response::default() };
+        let start = Instant::now();
+        let scored = scorer.score(&case, &evidence, &response);
+        let seconds = start.elapsed().as_secs_f64();
+        assert!(scored.reward.is_some() && seconds < 4.0, "{unit:?}: {seconds:.2} s");
+    }
+}
