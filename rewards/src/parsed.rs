@@ -26,9 +26,16 @@ pub struct Parsed<'a> {
 }
 
 impl<'a> Parsed<'a> {
-    /// Parses a response to the case of `evidence`.
-    pub fn new(text: &'a str, format: Format, evidence: &EvidenceIndex, lexicon: &Lexicon) -> Parsed<'a> {
-        let sections = sections(text, format);
+    /// Parses a response to the case of `evidence`. Its first `apart` bytes are reasoning that came in a field of its
+    /// own (0 where there is none); what follows is then the conclusion, unless it has tags itself.
+    pub fn new(text: &'a str, apart: usize, format: Format, evidence: &EvidenceIndex, lexicon: &Lexicon) -> Parsed<'a> {
+        let mut sections = sections(text, format);
+        if apart > 0 && sections.conclusion.is_none() {
+            let (reasoning, conclusion) = ([0, apart - 1], [apart, text.len()]);
+            sections = Sections { reasoning: Some(reasoning), conclusion: Some(conclusion), ..Sections::default() };
+            // The line break that joins the two fields belongs to neither: no sentence runs over it.
+            sections.markup.push([apart - 1, apart]);
+        }
         let reading = Reading::without(text, &sections.markup, lexicon);
         let (verdicts, named) = verdicts(text, &reading, &evidence.options, lexicon);
         let clauses =

@@ -56,7 +56,7 @@ impl Scorer {
             return self.score_published(case, response);
         }
         let (text, reasoning) = joined(response);
-        let parsed = Parsed::new(&text, self.rubric.format, evidence, &self.lexicon);
+        let parsed = Parsed::new(&text, reasoning, self.rubric.format, evidence, &self.lexicon);
         let mut checks = Vec::new();
         let mut objectives = BTreeMap::new();
         let mut reasons = BTreeMap::new();
@@ -193,9 +193,6 @@ fn joined(response: &Response) -> (Cow<'_, str>, usize) {
     let text = response.text.as_deref().unwrap_or("");
     match response.reasoning.as_deref().filter(|reasoning| !reasoning.is_empty()) {
         None => (Cow::Borrowed(text), 0),
-        Some(reasoning) if text.contains("<think>") => {
-            (Cow::Owned(format!("{reasoning}\n{text}")), reasoning.len() + 1)
-        }
         Some(reasoning) => (Cow::Owned(format!("{reasoning}\n{text}")), reasoning.len() + 1),
     }
 }
@@ -212,5 +209,39 @@ fn place(check: &mut Check, border: usize) {
     } else {
         check.field = Some("reasoning".into());
         check.response = Some([start, border - 1]);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::offsets::document_text;
+
+    /// Reasoning that an endpoint returned apart is the reasoning section; spans say which field they are in.
+    #[test]
+    fn reasoning_of_its_own_field() {
+        let case = attending_datasets::synth::case(0, 1, attending_datasets::synth::Split::Train, &Default::default());
+        let scorer = Scorer::new(Rubric::default());
+        let key = case.answer.keys.first().unwrap();
+        let response = Response {
+            reasoning: Some("Her potassium is 9.9 mmol/L.".to_owned()),
+            text: Some(format!("The answer is {key}.")),
+            ..Response::default()
+        };
+        let scored = scorer.score(&case, &scorer.index(&case), &response);
+        assert_eq!(scored.objectives[&Objective::Accuracy], Some(1.0));
+        assert_eq!(scored.objectives[&Objective::Format], Some(1.0));
+        let quantity = scored.checks.iter().find(|check| check.rule == "quantity").unwrap();
+        assert_eq!(quantity.field.as_deref(), Some("reasoning"));
+        let [start, end] = quantity.response.unwrap();
+        assert_eq!(&response.reasoning.as_deref().unwrap()[start..end], "9.9 mmol/L");
+        for check in &scored.checks {
+            for evidence in &check.evidence {
+                assert!(
+                    document_text(&case, &evidence.document).unwrap().get(evidence.span[0]..evidence.span[1]).is_some()
+                );
+            }
+        }
     }
 }
