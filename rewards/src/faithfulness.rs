@@ -9,7 +9,7 @@ use crate::claims::Clause;
 use crate::evidence::{EvidenceIndex, Fact, Value, canonical, years};
 use crate::lexicon::{ConceptId, KeyMap, Kind, Lexicon};
 use crate::parsed::Parsed;
-use crate::quantity::{Quantity, Subject};
+use crate::quantity::{Dimension, Quantity, Subject};
 use crate::reading::Mention;
 use crate::scored::{Check, EvidenceSpan, Objective, Outcome, Span};
 
@@ -159,7 +159,14 @@ impl Claims<'_> {
         let found = values.iter().find(|known| same(known, value, quantity));
         // Times of plans and rules ("within 4 hours", "repeat in 3 months") are no claims; a number of an option is
         // quotable.
-        let history = quantity.subject != Subject::Duration || quantity.past;
+        let history = match quantity.subject {
+            Subject::Duration => quantity.past,
+            // Doses, volumes and shares that no measure claims are plans or rates as often as findings.
+            Subject::Other => !quantity.unit.is_some_and(|unit| {
+                matches!(unit.dimension, Dimension::Mass | Dimension::Volume | Dimension::Flow | Dimension::Percent)
+            }),
+            Subject::Measure(_) | Subject::Age => true,
+        };
         if found.is_none() && (!history || self.evidence.options.has_number(quantity.value)) {
             return;
         }
@@ -239,7 +246,7 @@ impl Claims<'_> {
                 (Outcome::Contradicted, &denying, say("denied in the evidence"))
             } else if !denying.is_empty() {
                 (Outcome::Unverified, &denying, say("the evidence is at the border"))
-            } else if concept.kind == Kind::State {
+            } else if concept.kind == Kind::State || hedged {
                 (Outcome::Unverified, &[], say("an inference that the evidence does not state"))
             } else if self.loosely_stated(mention) {
                 (Outcome::Unverified, &[], say("only something like it in the evidence"))

@@ -201,6 +201,12 @@ impl Lexicon {
         self.concepts.is_empty()
     }
 
+    /// The measure whose values a finding is read off.
+    pub fn measure_of(&self, finding: ConceptId) -> Option<MeasureId> {
+        let found = self.measures.iter().position(|m| m.thresholds.iter().any(|t| t.finding == finding));
+        found.map(|index| MeasureId(index as u32))
+    }
+
     /// The concept or measure of that name.
     pub fn term(&self, name: &str) -> Option<Term> {
         self.names.get(name).copied()

@@ -302,6 +302,9 @@ impl Builder {
             inherited |= self.cues.get(tail).copied().unwrap_or_default();
             rest = tail;
         }
+        if [" is", " are", " was", " were"].iter().any(|verb| form.ends_with(verb)) {
+            inherited |= Cues::VERB;
+        }
         inherited
     }
 

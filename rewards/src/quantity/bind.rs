@@ -87,8 +87,10 @@ pub fn quantities(
         let target = cues.iter().any(|cue| {
             cue.value.has(Cues::TARGET) && cue.tokens.end <= before + 1 && before.saturating_sub(cue.tokens.end) <= 5
         });
-        let symbol = before > 0 && "<>\u{2264}\u{2265}=".chars().any(|mark| tokens[before - 1].is_mark(mark));
-        let target = target || (symbol && !tokens[before - 1].is_mark('='));
+        let symbol = before > 0 && "<>\u{2264}\u{2265}".chars().any(|mark| tokens[before - 1].is_mark(mark));
+        let target = target || symbol;
+        // The result of a calculation is checked as arithmetic, not as a claim.
+        let target = target || (before > 0 && tokens[before - 1].is_mark('='));
         let past = tells_course(text, tokens, sentence, &printed.tokens);
         let about = cues.iter().any(|cue| cue.value.has(Cues::ABOUT) && cue.tokens.end == before);
         let specimen =
@@ -341,6 +343,19 @@ fn nearest_measure(
             }
         }
     }
+    // "leukocytosis (15,000/mm3)": the finding's own measure.
+    let bracketed =
+        printed.unit.is_some() && printed.tokens.start >= 2 && tokens[printed.tokens.start - 1].is_mark('(');
+    if bracketed && behind.is_none() {
+        let named =
+            terms.iter().find(|term| term.tokens.end + 1 == printed.tokens.start).and_then(|term| match term.value {
+                Term::Concept(finding) => lexicon.measure_of(finding),
+                Term::Measure(_) => None,
+            });
+        if let Some(id) = named.filter(|&id| fits(id)) {
+            return Some(id);
+        }
+    }
     match (before, behind) {
         // "a mask with 100% FiO2": right behind the number is nearer than far before it.
         (Some((distance, _)), Some(id)) if distance > 3 => Some(id),
@@ -401,6 +416,7 @@ mod tests {
     #[test]
     fn ages_and_durations() {
         expect("A 45-year-old man with a 3-day history of cough.", &[("age", 45.0), ("duration", 3.0)]);
+        expect("He has leukocytosis (15,000/mm3).", &[("leukocyte count", 15_000.0)]);
         expect("She is aged 60 and fell 2 weeks ago.", &[("age", 60.0), ("duration", 2.0)]);
     }
 
