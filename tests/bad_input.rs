@@ -54,7 +54,7 @@ fn models() {
     let config = path.join("model/config.json");
     let original = std::fs::read(&config).unwrap();
     edit(&config, |c| c["intermediate_size"] = 200.into());
-    training(&path, &[], 2, &["mlp.gate_proj.weight", "shape [192, 64]", "[200, 64]"]);
+    training(&path, &[], 2, &["mlp.down_proj.weight", "shape [64, 192]", "[64, 200]"]);
     std::fs::write(&config, &original).unwrap();
     edit(&config, |c| {
         c["architectures"] = serde_json::json!(["GPT2LMHeadModel"]);
@@ -63,7 +63,7 @@ fn models() {
     training(&path, &[], 2, &["GPT2LMHeadModel", "Qwen2ForCausalLM"]);
     std::fs::write(&config, &original).unwrap();
     edit(&config, |c| c["vocab_size"] = 100.into());
-    training(&path, &[], 2, &["vocab", "100"]);
+    training(&path, &[], 2, &["the tokenizer does not fit the model", "100 rows"]);
     std::fs::write(&config, "{").unwrap();
     training(&path, &[], 2, &["config.json"]);
     // Nothing was written for any of them but the lock of the run folder.
@@ -141,7 +141,7 @@ fn settings() {
     refused(&path, &["eval", "--model", "model", "--cases", "cases.jsonl", "--temperature=-1"], 2, &["temperature"]);
     refused(&path, &["train", "--resume"], 2, &["no run below runs/"]);
     refused(&path, &["train", "--resume", "--run", "nowhere"], 2, &["nowhere holds no run to resume"]);
-    assert!(!path.join("run").exists(), "nothing is written before the settings are known to be good");
+    assert!(!path.join("run/config.toml").exists(), "no run has begun");
 }
 
 #[test]

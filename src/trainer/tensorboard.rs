@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn an_event_is_the_bytes_that_tensorboard_reads() {
-        // Made with tensorboard 2.20: Event(wall_time=1.5, step=300, summary=Summary(value=[Value(tag="reward",
+        // Made with tensorboard 2.21 (event_pb2, summary_pb2): Event(wall_time=1.5, step=300, summary=Summary(value=[Value(tag="reward",
         // simple_value=0.25)])).SerializeToString().
         let expected: Vec<u8> = [
             &[0x09, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f][..],
