@@ -147,9 +147,10 @@ fn settings() {
 #[test]
 fn run_folders() {
     let (_folder, path) = clinic::folder();
-    let held = RunDir::create(&path.join("run")).unwrap();
-    training(&path, &[], 2, &["another process is running in run"]);
-    drop(held);
+    // Held to the end: a child process that another test starts at the moment of release would hold it a little longer.
+    let _held = RunDir::create(&path.join("held")).unwrap();
+    let arguments = clinic::small(&["train", "--run", "held"]);
+    refused(&path, &arguments, 2, &["another process is running in held"]);
 
     clinic::succeed(&path, &clinic::small(&["train", "--run", "run", "--set", "trainer.steps=2"]));
     training(&path, &[], 2, &["run already holds a run", "--resume"]);
