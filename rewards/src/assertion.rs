@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use crate::lexicon::{Cues, Match, Term};
+use crate::lexicon::{ConceptId, Cues, Lexicon, Match, Term};
+use crate::reading::Reading;
+use crate::scored::Span;
 use crate::text::{Sentence, Token};
 
 /// What a text says about a concept.
@@ -94,6 +96,20 @@ impl Scopes {
     }
 }
 
+/// The status of any phrase of a text, whether or not the lexicon knows it; `None` where the span covers no token.
+pub fn status_at(text: &str, span: Span, lexicon: &Lexicon) -> Option<Status> {
+    let reading = Reading::new(text, lexicon);
+    let inside = |token: &Token| (token.start as usize) < span[1] && token.end as usize > span[0];
+    let start = reading.tokens.iter().position(inside)?;
+    let end = reading.tokens.iter().rposition(inside)? + 1;
+    let index = reading.sentences.iter().position(|sentence| sentence.tokens.contains(&start))?;
+    let outside = |cue: &&Match<Cues>| cue.tokens.end <= start || cue.tokens.start >= end;
+    let cues: Vec<Match<Cues>> = reading.cues_of(index).iter().filter(outside).cloned().collect();
+    let phrase = Match { value: Term::Concept(ConceptId(0)), tokens: start..end };
+    let scopes = Scopes::new(text, &reading.tokens, &reading.sentences[index], &cues, std::slice::from_ref(&phrase));
+    Some(scopes.status(&phrase.tokens))
+}
+
 fn is_joint(text: &str, token: &Token) -> bool {
     token.is_mark(',') || matches!(token.text(text), "and" | "or" | "nor")
 }
@@ -178,8 +194,6 @@ fn scope_start(tokens: &[Token], sentence: &Sentence, cues: &[Match<Cues>], inde
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lexicon::Lexicon;
-    use crate::reading::Reading;
 
     /// Each row: a sentence, a concept, the status that a reader gives it.
     #[test]
