@@ -142,7 +142,9 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
         if token.is_mark(';') || token.is_mark(':') {
             return at;
         }
-        let or = matches!(token.text(text), "or" | "nor");
+        // "absence of a, b, or c supports ...": what follows "or" belongs to the list.
+        let is_or = |token: &Token| matches!(token.text(text), "or" | "nor");
+        let or = is_or(token) || tokens[at + 1..limit].first().is_some_and(is_or);
         if is_joint(text, token) && !or && opens_clause(text, tokens, limit, cues, at + 1) {
             return at;
         }
@@ -219,6 +221,7 @@ mod tests {
             ("Family history of stroke.", "ischemic stroke", Family),
             ("Without fever, he has chills.", "chills", Present),
             ("He does not report fever or cough.", "cough", Absent),
+            ("The absence of fever, cough, or edema supports asthma.", "edema", Absent),
             ("Not only fever but also cough.", "fever", Present),
             ("Lungs are clear without wheezing, and there is edema.", "edema", Present),
             ("She has no known allergies and takes metformin for asthma.", "asthma", Present),

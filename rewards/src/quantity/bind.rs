@@ -184,6 +184,10 @@ fn printed(text: &str, tokens: &[Token], sentence: &Sentence, at: usize) -> Prin
         // Digits glued to letters that are no unit are a name: "5HT", "21q".
         let next = tokens.get(found.tokens.end);
         found.name |= found.tokens.end < end && next.is_some_and(|next| next.glued && next.kind == Kind::Word);
+        // "25-hydroxyvitamin D".
+        let behind = tokens.get(found.tokens.end + 1).filter(|behind| behind.glued && behind.kind == Kind::Word);
+        found.name |=
+            found.tokens.end + 1 < end && behind.is_some() && next.is_some_and(|next| next.glued && next.is_mark('-'));
     }
     found
 }
@@ -422,6 +426,6 @@ mod tests {
 
     #[test]
     fn names_are_no_quantities() {
-        expect("IL-6, COVID-19, CD15, FEV1, 5HT3, type 2 diabetes, HHV-8, B12", &[]);
+        expect("25-hydroxyvitamin D, IL-6, COVID-19, CD15, FEV1, 5HT3, type 2 diabetes, HHV-8, B12", &[]);
     }
 }
