@@ -123,7 +123,7 @@ const COMPACT: &str = "\
 {% endfor %}
 {{ question | trim }}
 {% for option in options %}
-{{ option.text | trim }} ({{ option.key }})
+{{ option.text | trim }} {{ option.key }}
 {% endfor %}";
 
 /// The system message where none is given.

@@ -158,7 +158,7 @@ fn diagnosis(case: &Case, truth: &Truth, options: &[&'static Condition], kind: K
     let boxed = if kind == Kind::Contradicting { right } else { chosen };
     let key = key(case, options, boxed)?;
     // With its key, as options are shown: a small model finds the key by going on from the name.
-    let named = format!("{} ({key})", boxed.name);
+    let named = format!("{} {key}", boxed.name);
     let answer = Slots::of(truth.female, &[], &named).fill(rng.text(ANSWERS));
     Some(assemble(sentences, &answer, &key, kind, rng))
 }
