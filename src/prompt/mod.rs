@@ -115,15 +115,14 @@ const FULL: &str = "\
 
 {{ instruction }}";
 
-/// The evidence alone: a model without a chat template was trained on the layout itself and needs no instruction. Keys
-/// stand after their options, so that a small model finds one by going on from the option's name.
+/// The evidence alone: a model without a chat template was trained on the layout itself and needs no instruction.
 const COMPACT: &str = "\
 {% for document in context %}
 {{ document.text | trim }}
 {% endfor %}
 {{ question | trim }}
 {% for option in options %}
-{{ option.text | trim }} {{ option.key }}
+{{ option.key }}) {{ option.text | trim }}
 {% endfor %}";
 
 /// The system message where none is given.

@@ -49,7 +49,7 @@ fn the_words_of_version_1() {
 fn without_a_chat_template_the_prompt_is_short() {
     let prompter = Prompter::new(Format::ThinkAnswer, "", "").unwrap();
     let short = prompter.prompt(&choice(), &tokenizer("")).unwrap();
-    assert_eq!(short.text, "Potassium 5.9 mmol/L.\nNo fever.\nWhich drug?\nInsulin A\nAspirin B\n");
+    assert_eq!(short.text, "Potassium 5.9 mmol/L.\nNo fever.\nWhich drug?\nA) Insulin\nB) Aspirin\n");
     assert_eq!(short.response_format, "think_answer");
     let t = tokenizer("");
     assert_eq!(t.decode(&short.tokens).unwrap(), short.text);

@@ -156,11 +156,8 @@ fn diagnosis(case: &Case, truth: &Truth, options: &[&'static Condition], kind: K
         repeat(&mut sentences, rng);
     }
     let boxed = if kind == Kind::Contradicting { right } else { chosen };
-    let key = key(case, options, boxed)?;
-    // With its key, as options are shown: a small model finds the key by going on from the name.
-    let named = format!("{} {key}", boxed.name);
-    let answer = Slots::of(truth.female, &[], &named).fill(rng.text(ANSWERS));
-    Some(assemble(sentences, &answer, &key, kind, rng))
+    let answer = Slots::of(truth.female, &[], boxed.name).fill(rng.text(ANSWERS));
+    Some(assemble(sentences, &answer, &key(case, options, boxed)?, kind, rng))
 }
 
 /// The wrong option that the facts fit best, or now and then another.
