@@ -326,11 +326,11 @@ fn bad_constraints_are_refused() {
         config.validate().unwrap_err().to_string()
     };
     let own = Constraint { threshold: 0.5, target: 0.1 };
-    let text = with(&|c| drop(c.constraints.insert(Accuracy, own)));
+    let text = with(&|c| c.constraints.extend([(Accuracy, own)]));
     assert!(text.contains("accuracy is both the primary objective and a constraint"), "{text}");
-    let text = with(&|c| drop(c.constraints.insert(Format, Constraint { threshold: 1.5, ..own })));
+    let text = with(&|c| c.constraints.extend([(Format, Constraint { threshold: 1.5, ..own })]));
     assert_eq!(text, "advantage.constrained.thresholds.format is 1.5; it must be within 0 and 1");
-    let text = with(&|c| drop(c.constraints.insert(Format, Constraint { target: f64::NAN, ..own })));
+    let text = with(&|c| c.constraints.extend([(Format, Constraint { target: f64::NAN, ..own })]));
     assert_eq!(text, "advantage.constrained.targets.format is NaN; it must be within 0 and 1");
     assert!(with(&|c| c.step = 0.0).contains("constrained.step is 0; it must be above 0"));
 }
