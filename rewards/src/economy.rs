@@ -3,13 +3,9 @@
 use crate::language;
 use crate::lexicon::{KeyMap, Lexicon};
 use crate::parsed::Parsed;
+use crate::rubric::Thresholds;
 use crate::scored::{Check, Objective, Outcome};
 use crate::text::{Kind, hash_word};
-
-/// Words beyond which a response pays for its length, and by how much it has fallen at twice that.
-const BUDGET: usize = 1200;
-/// Share of repeated words that is free: reasoning and conclusion may say the same once.
-const FREE_REPETITION: f64 = 0.25;
 
 /// The product of the economy checks.
 pub(crate) fn value(checks: &[Check]) -> f64 {
@@ -19,7 +15,7 @@ pub(crate) fn value(checks: &[Check]) -> f64 {
 }
 
 /// Makes a check for each way in which the response wastes its reader's time.
-pub(crate) fn check(response: &Parsed, lexicon: &Lexicon, out: &mut Vec<Check>) {
+pub(crate) fn check(response: &Parsed, lexicon: &Lexicon, thresholds: &Thresholds, out: &mut Vec<Check>) {
     let mut push = |rule: &'static str, factor: f64, note: String| {
         if factor < 1.0 {
             out.push(Check {
@@ -55,7 +51,7 @@ pub(crate) fn check(response: &Parsed, lexicon: &Lexicon, out: &mut Vec<Check>) 
     // Within a sentence: runs of the same word, and of the same short pattern.
     let runs = runs(response);
     let share = (repeated + runs) as f64 / words.max(1) as f64;
-    if share > FREE_REPETITION || runs > 8 {
+    if share > thresholds.repetition || runs > 8 {
         push("economy_repetition", 1.0 - share, format!("{:.0} % of the words repeat", share * 100.0));
     }
     let (english, letters) = language::share(response.text);
@@ -63,12 +59,13 @@ pub(crate) fn check(response: &Parsed, lexicon: &Lexicon, out: &mut Vec<Check>) 
         push("economy_language", english, format!("{:.0} % of the letters are Latin", english * 100.0));
     }
     let known = known_words(response, lexicon);
-    if words >= 12 && known < KNOWN_NEEDED {
+    if words >= 12 && known < thresholds.known_words {
         let note = format!("{:.0} % of the words are common English or clinical", known * 100.0);
-        push("economy_gibberish", known / KNOWN_NEEDED, note);
+        push("economy_gibberish", known / thresholds.known_words, note);
     }
-    if words > BUDGET {
-        push("economy_length", BUDGET as f64 / words as f64, format!("{words} words, budget {BUDGET}"));
+    let budget = thresholds.length_words;
+    if words as f64 > budget {
+        push("economy_length", budget / words as f64, format!("{words} words, budget {budget}"));
     }
 }
 
@@ -77,10 +74,6 @@ fn runs(response: &Parsed) -> usize {
     let words: Vec<u64> = response.reading.tokens.iter().filter(|t| t.kind != Kind::Mark).map(|t| t.hash).collect();
     words.windows(3).filter(|w| w[2] == w[1] || w[2] == w[0]).count()
 }
-
-/// Share of words that function words and the lexicon should make up in English clinical text (in MedQA vignettes and
-/// in completions it is 0.55 to 0.8; in strings of random words below 0.2).
-const KNOWN_NEEDED: f64 = 0.3;
 
 /// The commonest English words: without them a text is no English prose.
 const COMMON: &str = "a an the of to in is are was were be been being and or but not no with without for from by on at as this \

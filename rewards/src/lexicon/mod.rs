@@ -181,6 +181,14 @@ impl Lexicon {
         parse::parse(files)
     }
 
+    /// The built-in lexicon with files of one's own behind it: they may add concepts, and add to those there are.
+    ///
+    /// # Errors
+    /// As [`Lexicon::parse`].
+    pub fn built_in_with(files: &[(&str, &str)]) -> Result<Lexicon, LexiconError> {
+        parse::parse(&[BUILT_IN, files].concat())
+    }
+
     /// A concept.
     pub fn concept(&self, id: ConceptId) -> &Concept {
         &self.concepts[id.0 as usize]
