@@ -21,6 +21,7 @@ pub mod economy;
 pub mod evidence;
 pub mod explain;
 pub mod faithfulness;
+pub mod frame;
 pub mod language;
 pub mod layout;
 pub mod lexicon;
@@ -34,6 +35,7 @@ pub mod rubric;
 pub mod scored;
 pub mod scorer;
 pub mod sections;
+pub mod statement;
 pub mod text;
 pub mod verdict;
 

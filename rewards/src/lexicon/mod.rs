@@ -158,6 +158,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("findings.txt", include_str!("../../lexicon/findings.txt")),
     ("history.txt", include_str!("../../lexicon/history.txt")),
     ("measures.txt", include_str!("../../lexicon/measures.txt")),
+    ("derived.txt", include_str!("../../lexicon/derived.txt")),
     ("conditions.txt", include_str!("../../lexicon/conditions.txt")),
     ("drugs.txt", include_str!("../../lexicon/drugs.txt")),
     ("cues.txt", include_str!("../../lexicon/cues.txt")),

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::unit::{Dimension, Unit, read_unit};
+use crate::assertion::Status;
 use crate::lexicon::{Cues, Lexicon, Match, Measure, MeasureId, Term};
 use crate::text::{Kind, Sentence, Token};
 
@@ -42,6 +43,10 @@ pub struct Quantity {
     pub target: bool,
     /// For durations: whether it tells of the past or the present course ("for 3 days", "3-day history").
     pub past: bool,
+    /// Whether it is said to be so, supposed, or another person's.
+    pub status: Status,
+    /// Whether it stands in shown arithmetic.
+    pub shown: bool,
 }
 
 /// A number as printed, before it is bound.
@@ -89,8 +94,6 @@ pub fn quantities(
         });
         let symbol = before > 0 && "<>\u{2264}\u{2265}".chars().any(|mark| tokens[before - 1].is_mark(mark));
         let target = target || symbol;
-        // The result of a calculation is checked as arithmetic, not as a claim.
-        let target = target || (before > 0 && tokens[before - 1].is_mark('='));
         let past = tells_course(text, tokens, sentence, &printed.tokens);
         let about = cues.iter().any(|cue| cue.value.has(Cues::ABOUT) && cue.tokens.end == before);
         let specimen =
@@ -113,6 +116,8 @@ pub fn quantities(
                 about,
                 target,
                 past,
+                status: Status::Present,
+                shown: false,
             });
         });
         last_end = printed.tokens.end;
