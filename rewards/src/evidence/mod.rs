@@ -143,6 +143,8 @@ pub struct EvidenceIndex {
     statements: Statements,
     /// How citations name the documents.
     labels: Labels,
+    /// Whether the question asks for what does not fit: "EXCEPT", "least likely", "should be avoided".
+    reversed: bool,
     /// Hashes of all tokens of each document, for quotations.
     tokens: Vec<Vec<u64>>,
 }
@@ -157,6 +159,7 @@ impl EvidenceIndex {
         index.documents = texts.iter().map(|(id, _)| (*id).to_owned()).collect();
         index.sex = readings.iter().zip(&texts).find_map(|(reading, _)| sex_of(reading));
         index.labels = Labels::new(case);
+        index.reversed = asks_for_exception(&case.question);
         index.study = study::is_study(&case.context, &readings[..case.context.len()]);
         for (document, (reading, (_, text))) in readings.iter().zip(&texts).enumerate() {
             index.add(document as u32, text, reading, lexicon);
@@ -184,6 +187,9 @@ impl EvidenceIndex {
         }
         for quantity in reading.quantities.iter().filter(|quantity| !quantity.target) {
             self.measure(quantity, place(quantity.span), lexicon);
+        }
+        for quantity in &reading.quantities {
+            self.numbers.entry(quantity.value.to_bits()).or_insert(place(quantity.span));
         }
         for token in reading.tokens.iter().filter(|token| token.kind == TokenKind::Number) {
             if let Ok(value) = token.text(text).replace(',', "").parse::<f64>() {
@@ -421,6 +427,11 @@ impl EvidenceIndex {
         self.sexes[usize::from(sex == Sex::Male)]
     }
 
+    /// Whether the question asks for the option that does not fit, so that rejecting it is choosing it.
+    pub fn is_reversed(&self) -> bool {
+        self.reversed
+    }
+
     /// Whether the evidence is a study's.
     pub fn is_study(&self) -> bool {
         self.study
@@ -446,10 +457,16 @@ impl EvidenceIndex {
         if self.study { self.statements.results(most) } else { self.clinical().min(most) }
     }
 
-    /// Whether every longer word of `text` has its word family in the evidence.
+    /// Whether every longer word of `text` has its word family in the evidence, words that tell nothing left out.
     pub fn has_words(&self, text: &str) -> bool {
-        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 3).peekable();
-        words.peek().is_some() && words.all(|word| self.stems.contains_key(&stem(word)))
+        let telling = |word: &&str| word.len() > 3 && !TELLS_NOTHING.iter().any(|known| known.eq_ignore_ascii_case(word));
+        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(telling).peekable();
+        words.peek().is_some() && words.all(|word| self.has_word(word))
+    }
+
+    /// Whether a word of the same family stands in the evidence.
+    pub fn has_word(&self, word: &str) -> bool {
+        self.stems.contains_key(&stem(word))
     }
 
     /// Whether faithfulness can be judged: a document, or at least two salient findings in the question.
@@ -474,6 +491,19 @@ impl EvidenceIndex {
             span: [place.span[0] as usize, place.span[1] as usize],
         }
     }
+}
+
+/// Whether a question's last sentence asks for the exception.
+fn asks_for_exception(question: &str) -> bool {
+    let end = question.trim_end();
+    let from = end.trim_end_matches(['?', '.', ':', '"']).rfind(['.', '?', '!', '\n']).map_or(0, |at| at + 1);
+    let asked = &end[from..];
+    let lower = asked.to_lowercase();
+    let marked = asked.split(|c: char| !c.is_alphabetic()).any(|word| matches!(word, "EXCEPT" | "NOT" | "LEAST"));
+    marked
+        || ["except", "least likely", "contraindicated", "avoid", "not be used", "is not true", "incorrect", "inappropriate"]
+            .iter()
+            .any(|words| lower.contains(words))
 }
 
 /// A total order of items, so that equal weights at one place do not depend on a map's order.
@@ -513,6 +543,13 @@ pub fn sex_of(reading: &Reading) -> Option<Sex> {
         }
     })
 }
+
+/// Words of names that say nothing of what is named.
+const TELLS_NOTHING: &[&str] = &[
+    "elevated", "increased", "decreased", "reduced", "high", "with", "from", "level", "levels", "acute", "chronic",
+    "severe", "mild", "sign", "signs", "positive", "recent", "prior", "history", "loss", "change", "changes",
+    "disease", "syndrome", "difficulty", "abnormal", "altered", "impaired", "impairment", "symptoms", "symptom",
+];
 
 /// Letters of a word that stand for its family: "warm" and "warmth" share their first four.
 const STEM: usize = 4;

@@ -1,4 +1,5 @@
-//! Rule 6: the reasoning and the answer agree. It can lose, never earn.
+//! Rule 6: the reasoning and the answer agree. It can lose, never earn. A question for the exception ("all EXCEPT") is
+//! answered by the option that the reasoning rejects, and is left alone.
 
 use super::make;
 use crate::evidence::EvidenceIndex;
@@ -15,6 +16,9 @@ pub(super) fn check(
     out: &mut Vec<Check>,
 ) {
     let [key] = chosen else { return };
+    if evidence.is_reversed() {
+        return;
+    }
     let Some(option) = evidence.options.position(key) else { return };
     let limit = response.reasoning_end();
     let reasoned = response.verdicts.iter().filter(|verdict| verdict.span[1] <= limit);

@@ -13,6 +13,7 @@ mod arithmetic;
 mod citation;
 mod findings;
 mod frame;
+mod lay;
 mod quotation;
 mod study;
 mod values;

@@ -50,6 +50,8 @@ pub struct Concept {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// All wordings as written, its name first.
+    pub forms: Vec<String>,
     /// All broader concepts, nearest first.
     pub ancestors: Vec<ConceptId>,
 }

@@ -11,19 +11,19 @@ use attending_rewards::{Format, Response, Rubric};
 use serde_json::Value;
 
 /// The data folder: `ATTENDING_DATA`, else the shared folder beside the checkout.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     std::env::var("ATTENDING_DATA")
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data").to_owned())
         .into()
 }
 
 /// The rubric that these completions are scored by: JSON with a field of reasoning.
-pub fn rubric() -> Rubric {
+pub(crate) fn rubric() -> Rubric {
     Rubric { format: Format::Json, ..Rubric::default() }
 }
 
 /// Cases with one response each, in the order of the files; `None` where the data are absent.
-pub fn read(folder: &Path) -> Option<Vec<(Case, Response)>> {
+pub(crate) fn read(folder: &Path) -> Option<Vec<(Case, Response)>> {
     let predictions = folder.join("mirage/predictions");
     let mut found = Vec::new();
     let medqa = medqa(&folder.join("medqa/us_4opt_test.jsonl"))?;
