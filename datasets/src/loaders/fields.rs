@@ -73,10 +73,10 @@ impl Fields {
         }
     }
 
-    /// Takes a list of texts, empty where the field is absent or `null`.
+    /// Takes a list of texts, empty where the field is absent or `null`; blank texts are left out.
     ///
     /// # Errors
-    /// It is there and no list, or holds anything but texts that are not blank.
+    /// It is there and no list, or holds anything but texts.
     pub fn texts(&mut self, name: &str) -> Result<Vec<String>, Problem> {
         let items = match self.0.shift_remove(name) {
             None | Some(Value::Null) => return Ok(Vec::new()),
@@ -84,11 +84,11 @@ impl Fields {
             Some(other) => return Err(Problem::new(name, format!("found {}, expected a list of texts", kind(&other)))),
         };
         let text = |(index, item): (usize, Value)| match item {
-            Value::String(text) if !text.trim().is_empty() => Ok(text),
-            Value::String(_) => Err(Problem::new(format!("{name}[{index}]"), "is empty, expected a text")),
+            Value::String(text) => Ok(text),
             other => Err(Problem::new(format!("{name}[{index}]"), format!("found {}, expected a text", kind(&other)))),
         };
-        items.into_iter().enumerate().map(text).collect()
+        let texts: Result<Vec<String>, Problem> = items.into_iter().enumerate().map(text).collect();
+        texts.map(|texts| texts.into_iter().filter(|text| !text.trim().is_empty()).collect())
     }
 
     /// Takes options written as an object `{"A": "...", "B": "..."}`, in its order.

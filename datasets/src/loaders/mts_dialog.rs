@@ -54,11 +54,13 @@ impl Loader for MtsDialog {
 /// Reads `fact_scores_*.jsonl`: row, dialogue_id, dialogue, reference, candidate and the experts' scores.
 ///
 /// The note of the model is the claim `candidate`; its label holds `factual_precision`, `factual_recall`, `factual_f1`,
-/// `hallucination_rate` and `omission_rate`, each from 0 to 1. The physician's note stands in `metadata.reference`.
+/// each from 0 to 1, `hallucination_rate` and `omission_rate` as published (one omission rate is -1). The physician's note stands in `metadata.reference`.
 pub(super) struct MtsFactScores;
 
-/// The experts' scores.
-const SCORES: [&str; 5] = ["factual_precision", "factual_recall", "factual_f1", "hallucination_rate", "omission_rate"];
+/// The experts' scores that are shares.
+const SHARES: [&str; 3] = ["factual_precision", "factual_recall", "factual_f1"];
+/// Their rates, which the published file takes below 0.
+const RATES: [&str; 2] = ["hallucination_rate", "omission_rate"];
 
 impl Loader for MtsFactScores {
     fn name(&self) -> &'static str {
@@ -84,8 +86,12 @@ impl Loader for MtsFactScores {
         let dialogue_id = fields.text("dialogue_id")?;
         let text = fields.text("candidate")?.replace("\r\n", "\n");
         let mut label = Map::new();
-        for name in SCORES {
+        for name in SHARES {
             label.insert(name.to_owned(), json!(fields.share(name)?));
+        }
+        for name in RATES {
+            let rate = fields.take(name).filter(Value::is_number);
+            label.insert(name.to_owned(), rate.ok_or_else(|| Problem::new(name, "is no number, expected a rate"))?);
         }
         let (id, label) = ("candidate".to_owned(), label.into());
         case.claims.push(Claim { id, text, label, annotators: "experts".into(), extra: Map::new() });

@@ -35,7 +35,7 @@ pub enum Time {
 }
 
 /// Reads `sentences_*.tsv`: number, concept, sentence, Negated or Affirmed, Recent or Historical or Not particular,
-/// Patient or Other. A concept that does not stand in its sentence (in any case of letters) is left out.
+/// Patient or Other or Family member. A concept that does not stand in its sentence (in any case of letters) is left out.
 ///
 /// # Errors
 /// The file cannot be read, or a line has other columns or other labels.
@@ -78,8 +78,8 @@ fn sentence(line: &str) -> Result<Option<Sentence>, Problem> {
     };
     let other = match whose {
         "Patient" => false,
-        "Other" => true,
-        found => return Err(wrong("experiencer", found, "Patient or Other")),
+        "Other" | "Family member" => true,
+        found => return Err(wrong("experiencer", found, "Patient, Other or Family member")),
     };
     // The concept stands in capitals; where it is elsewhere in the sentence too, the capitals tell which one is meant.
     let upper = concept.to_ascii_uppercase();
@@ -110,7 +110,10 @@ mod tests {
             ("a\tx\tX\tNegated\tRecent\tPatient", "field `number`: found \"a\""),
             ("5\tx\tX\tYes\tRecent\tPatient", "field `negation`: found \"Yes\", expected Negated or Affirmed"),
             ("5\tx\tX\tNegated\tNow\tPatient", "field `temporality`"),
-            ("5\tx\tX\tNegated\tRecent\tMother", "field `experiencer`: found \"Mother\", expected Patient or Other"),
+            (
+                "5\tx\tX\tNegated\tRecent\tMother",
+                "field `experiencer`: found \"Mother\", expected Patient, Other or Family member",
+            ),
         ] {
             let fault = sentence(bad).unwrap_err().to_string();
             assert!(fault.contains(expected), "{fault}");
