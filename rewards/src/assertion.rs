@@ -78,7 +78,9 @@ impl Scopes {
                 terms.iter().any(|term| term.tokens.start >= cue.tokens.end && term.tokens.start <= cue.tokens.end + 1);
             let both = cue.value.has(forward) && cue.value.has(backward);
             // "negative symptoms": a word that judges what stands before it ends a clause.
-            let bare = cue.tokens.len() == 1 && cue.value.has(Cues::NEGATES_BEFORE) && !ends_clause(text, tokens, sentence, cue);
+            let bare = cue.tokens.len() == 1
+                && cue.value.has(Cues::NEGATES_BEFORE)
+                && !ends_clause(text, tokens, sentence, cue);
             if cue.value.has(forward) && (!both || followed) {
                 let end = scope_end(text, tokens, sentence, cues, index);
                 scopes.push((cue.value & forward, cue.tokens.end..end));
@@ -123,9 +125,15 @@ impl Scopes {
 fn ends_clause(text: &str, tokens: &[Token], sentence: &Sentence, cue: &Match<Cues>) -> bool {
     let Some(next) = tokens.get(cue.tokens.end).filter(|_| cue.tokens.end < sentence.tokens.end) else { return true };
     let behind = next.kind == Kind::Mark
-        || matches!(next.text(text), "and" | "but" | "for" | "on" | "in" | "at" | "with" | "by" | "as" | "or" | "today");
+        || matches!(
+            next.text(text),
+            "and" | "but" | "for" | "on" | "in" | "at" | "with" | "by" | "as" | "or" | "today"
+        );
     let verb = cue.tokens.start.checked_sub(1).filter(|at| *at >= sentence.tokens.start).is_some_and(|at| {
-        matches!(tokens[at].text(text), "is" | "are" | "was" | "were" | "be" | "been" | ":" | "came" | "come" | "remain")
+        matches!(
+            tokens[at].text(text),
+            "is" | "are" | "was" | "were" | "be" | "been" | ":" | "came" | "come" | "remain"
+        )
     });
     behind || verb
 }
@@ -166,7 +174,8 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
     let limit = sentence.tokens.end.min(from + FORWARD);
     let mut later = cues[index + 1..].iter().peekable();
     let negates = cues[index].value.has(Cues::NEGATES_AFTER);
-    let own = |words: &[&str]| tokens[cues[index].tokens.clone()].iter().any(|t| words.contains(&folded(text, t).as_str()));
+    let own =
+        |words: &[&str]| tokens[cues[index].tokens.clone()].iter().any(|t| words.contains(&folded(text, t).as_str()));
     // "The absence of a and b makes ...": the verb behind the list has the cue's noun as its subject.
     let noun = own(&["absence", "lack"]);
     let verbal = own(&["not", "cannot", "never", "denies", "denied", "deny", "denying"]);
@@ -209,7 +218,10 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
                 return at;
             }
             // "not equipped to handle a": the infinitive is another matter; "does not appear to have a" is not.
-            let seems = at > from && ["appear", "seem", "have", "need", "due", "respon", "secon"].iter().any(|stem| tokens[at - 1].text(text).starts_with(stem));
+            let seems = at > from
+                && ["appear", "seem", "have", "need", "due", "respon", "secon"]
+                    .iter()
+                    .any(|stem| tokens[at - 1].text(text).starts_with(stem));
             if verbal && token.text(text) == "to" && at > from && !seems {
                 return at;
             }

@@ -92,9 +92,13 @@ fn verdict(reading: &Reading, sentence: usize, named: &[Named], option: &Named) 
         let at = if article(at) { at.saturating_sub(1) } else { at };
         range.contains(&at) && is_one_of(PREPOSITIONS, reading.tokens[at].hash)
     });
-    let after = cues.iter().filter(|_| !object).find(|cue| cue.value.has(subject) && cue.tokens.start >= option.end).map(|cue| {
-        (words(option.end, cue.tokens.start), cue.value.has(Cues::REJECTS_SUBJECT), option.end, cue.tokens.start)
-    });
+    let after = cues
+        .iter()
+        .filter(|_| !object)
+        .find(|cue| cue.value.has(subject) && cue.tokens.start >= option.end)
+        .map(|cue| {
+            (words(option.end, cue.tokens.start), cue.value.has(Cues::REJECTS_SUBJECT), option.end, cue.tokens.start)
+        });
     let usable = |side: &(usize, bool, usize, usize)| side.0 <= REACH && !parted(side.2, side.3);
     match (before.filter(usable), after.filter(usable)) {
         (Some(before), Some(after)) => Some(if after.0 < before.0 { !after.1 } else { !before.1 }),

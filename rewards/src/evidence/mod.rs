@@ -459,7 +459,8 @@ impl EvidenceIndex {
 
     /// Whether every longer word of `text` has its word family in the evidence, words that tell nothing left out.
     pub fn has_words(&self, text: &str) -> bool {
-        let telling = |word: &&str| word.len() > 3 && !TELLS_NOTHING.iter().any(|known| known.eq_ignore_ascii_case(word));
+        let telling =
+            |word: &&str| word.len() > 3 && !TELLS_NOTHING.iter().any(|known| known.eq_ignore_ascii_case(word));
         let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(telling).peekable();
         words.peek().is_some() && words.all(|word| self.has_word(word))
     }
@@ -501,9 +502,18 @@ fn asks_for_exception(question: &str) -> bool {
     let lower = asked.to_lowercase();
     let marked = asked.split(|c: char| !c.is_alphabetic()).any(|word| matches!(word, "EXCEPT" | "NOT" | "LEAST"));
     marked
-        || ["except", "least likely", "contraindicated", "avoid", "not be used", "is not true", "incorrect", "inappropriate"]
-            .iter()
-            .any(|words| lower.contains(words))
+        || [
+            "except",
+            "least likely",
+            "contraindicated",
+            "avoid",
+            "not be used",
+            "is not true",
+            "incorrect",
+            "inappropriate",
+        ]
+        .iter()
+        .any(|words| lower.contains(words))
 }
 
 /// A total order of items, so that equal weights at one place do not depend on a map's order.
@@ -546,9 +556,37 @@ pub fn sex_of(reading: &Reading) -> Option<Sex> {
 
 /// Words of names that say nothing of what is named.
 const TELLS_NOTHING: &[&str] = &[
-    "elevated", "increased", "decreased", "reduced", "high", "with", "from", "level", "levels", "acute", "chronic",
-    "severe", "mild", "sign", "signs", "positive", "recent", "prior", "history", "loss", "change", "changes",
-    "disease", "syndrome", "difficulty", "abnormal", "altered", "impaired", "impairment", "symptoms", "symptom",
+    "elevated",
+    "increased",
+    "decreased",
+    "reduced",
+    "high",
+    "with",
+    "from",
+    "level",
+    "levels",
+    "acute",
+    "chronic",
+    "severe",
+    "mild",
+    "sign",
+    "signs",
+    "positive",
+    "recent",
+    "prior",
+    "history",
+    "loss",
+    "change",
+    "changes",
+    "disease",
+    "syndrome",
+    "difficulty",
+    "abnormal",
+    "altered",
+    "impaired",
+    "impairment",
+    "symptoms",
+    "symptom",
 ];
 
 /// Letters of a word that stand for its family: "warm" and "warmth" share their first four.

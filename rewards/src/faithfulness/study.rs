@@ -71,7 +71,9 @@ fn number(claims: &mut Claims, at: usize, tells: bool) {
     // Labels of documents, and the parts of names ("IL-6"), are no numbers of the study.
     let before = at.checked_sub(1).map(|index| &reading.tokens[index]);
     let label = before.is_some_and(|b| {
-        b.is_mark('[') || (token.glued && b.is_mark('-')) || ["document", "step", "type"].iter().any(|w| hash_word(w) == b.hash)
+        b.is_mark('[')
+            || (token.glued && b.is_mark('-'))
+            || ["document", "step", "type"].iter().any(|w| hash_word(w) == b.hash)
     });
     let list = reading.tokens.get(at + 1).is_some_and(|next| next.glued && (next.is_mark(')') || next.is_mark('.')))
         && before.is_none_or(|_| token.breaks > 0);

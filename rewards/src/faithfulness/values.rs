@@ -13,8 +13,28 @@ type Stated = (f64, Option<f64>, f64);
 
 /// Words of a sentence that tell a course or a comparison: a number in it need not be a measured value.
 const TRENDS: &[&str] = &[
-    "increase", "increased", "decrease", "decreased", "rise", "rose", "fall", "fell", "drop", "dropped", "difference",
-    "change", "changed", "loss", "lost", "gain", "gained", "reduction", "improved", "trend", "points", "score",
+    "increase",
+    "increased",
+    "decrease",
+    "decreased",
+    "rise",
+    "rose",
+    "fall",
+    "fell",
+    "drop",
+    "dropped",
+    "difference",
+    "change",
+    "changed",
+    "loss",
+    "lost",
+    "gain",
+    "gained",
+    "reduction",
+    "improved",
+    "trend",
+    "points",
+    "score",
 ];
 
 /// Checks one quantity of a clause about the patient.

@@ -78,7 +78,8 @@ fn pubmedqa(path: &Path) -> Option<HashMap<String, Case>> {
                 ..Document::default()
             });
         }
-        case.options = [("A", "yes"), ("B", "no"), ("C", "maybe")].map(|(key, text)| AnswerOption::new(key, text)).into();
+        case.options =
+            [("A", "yes"), ("B", "no"), ("C", "maybe")].map(|(key, text)| AnswerOption::new(key, text)).into();
         cases.insert(id.clone(), case);
     }
     Some(cases)
