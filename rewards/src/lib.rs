@@ -23,6 +23,7 @@ pub mod evidence;
 pub mod explain;
 pub mod faithfulness;
 pub mod held_out;
+pub mod frame;
 pub mod language;
 pub mod layout;
 pub mod lexicon;
@@ -36,6 +37,7 @@ pub mod rubric;
 pub mod scored;
 pub mod scorer;
 pub mod sections;
+pub mod statement;
 pub mod text;
 pub mod verdict;
 

@@ -295,5 +295,7 @@ section! {
         sequences_per_step: usize = 64,
         /// Passes over the data.
         epochs: f64 = 1.0,
+        /// Weight of a token of the final answer (what the last box holds) in the loss, where the others have 1.
+        answer_weight: f64 = 1.0,
     }
 }

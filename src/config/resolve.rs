@@ -302,7 +302,8 @@ impl Checker<'_> {
         positive("optim.max_grad_norm", optim.max_grad_norm)?;
         positive("check.max_log_prob", raw.check.max_log_prob)?;
         positive("check.max_gradient", raw.check.max_gradient)?;
-        positive("sft.epochs", raw.sft.epochs)
+        positive("sft.epochs", raw.sft.epochs)?;
+        positive("sft.answer_weight", raw.sft.answer_weight)
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Concept {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// All wordings as written, its name first.
+    pub forms: Vec<String>,
     /// All broader concepts, nearest first.
     pub ancestors: Vec<ConceptId>,
 }
@@ -158,6 +160,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("findings.txt", include_str!("../../lexicon/findings.txt")),
     ("history.txt", include_str!("../../lexicon/history.txt")),
     ("measures.txt", include_str!("../../lexicon/measures.txt")),
+    ("derived.txt", include_str!("../../lexicon/derived.txt")),
     ("conditions.txt", include_str!("../../lexicon/conditions.txt")),
     ("drugs.txt", include_str!("../../lexicon/drugs.txt")),
     ("cues.txt", include_str!("../../lexicon/cues.txt")),

@@ -147,7 +147,7 @@ impl Builder {
         if self.names.insert(name.to_owned(), Term::Concept(id)).is_some() {
             return Err(format!("`{name}` is defined twice"));
         }
-        self.concepts.push(Concept { name: name.to_owned(), kind, ancestors: Vec::new() });
+        self.concepts.push(Concept { name: name.to_owned(), kind, forms: Vec::new(), ancestors: Vec::new() });
         self.parents.push(Vec::new());
         Ok(id)
     }
@@ -156,6 +156,9 @@ impl Builder {
         let words = crate::text::tokenize(form).len();
         if words == 0 || words > MAX_WORDS {
             return Err(format!("the form `{form}` has {words} words: expected 1 to {MAX_WORDS}"));
+        }
+        if let Term::Concept(id) = term {
+            self.concepts[id.0 as usize].forms.push(form.to_owned());
         }
         self.forms.push((form.to_owned(), term));
         Ok(())
