@@ -264,7 +264,7 @@ fn bad_cases_are_data_errors_and_score_nothing() {
         br#"{"id":"1","task":"date","question":"q","answer":{"date":"next week"}}"#,
         &["date.jsonl, line 1: field `answer.date`: found \"next week\""],
     );
-    bad("empty.jsonl", b"{}", &["empty.jsonl, line 1"]);
+    bad("empty.jsonl", b"{}", &["empty.jsonl, record 1: no loader knows its fields"]);
     bad("nothing.jsonl", b"", &["nothing.jsonl: no cases in it"]);
     bad(
         "question.jsonl",

@@ -365,10 +365,9 @@ mod tests {
     #[test]
     fn defaults_are_accepted() {
         let config = ConfigSource::default().resolve().unwrap();
-        assert_eq!(config.advantage, attending_rewards::advantage::Config::default());
-        let rubric = attending_rewards::Rubric::default();
-        assert_eq!(config.advantage.weights, rubric.weights, "one default for training and scoring");
-        assert_eq!(rubric.gates, attending_rewards::advantage::Config::default().gates);
+        // One default for training and for scoring.
+        assert_eq!(config.advantage.weights, attending_rewards::Rubric::default().weights);
+        assert_eq!(config.advantage.constrained, attending_rewards::advantage::Constrained::default());
     }
 
     #[test]

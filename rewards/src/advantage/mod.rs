@@ -49,6 +49,9 @@ impl Rewarded {
     }
 }
 
+/// A batch's combined advantages (`None` where nothing applies to a response), and those after the batch step.
+type Both = (Vec<Vec<Option<f64>>>, Vec<Vec<f64>>);
+
 /// The advantages of one group, response by response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupAdvantage {
@@ -105,7 +108,7 @@ impl Config {
     }
 
     /// Our own estimators: the combined advantages, and those after whitening and clip.
-    fn own(&self, multipliers: &Multipliers, batch: &[Vec<Rewarded>]) -> (Vec<Vec<Option<f64>>>, Vec<Vec<f64>>) {
+    fn own(&self, multipliers: &Multipliers, batch: &[Vec<Rewarded>]) -> Both {
         let floor = |objective| self.floors.get(&objective).copied().unwrap_or(self.floor);
         let gate = |objective| self.gates.get(&objective).copied().unwrap_or_default();
         let each = |of: &dyn Fn(&[Rewarded]) -> Vec<Option<f64>>| batch.iter().map(|group| of(group)).collect();

@@ -21,7 +21,7 @@
 //! The expected numbers of the tests come from the peers' own code: `tests/fixtures/peer_advantages.py`.
 
 use super::statistics::Statistics;
-use super::{Config, Estimator, Rewarded};
+use super::{Both, Config, Estimator, Rewarded};
 
 /// One peer's choices.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ fn peer(estimator: Estimator) -> Option<Peer> {
 }
 
 /// The combined advantages and those after the batch step; `None` where the estimator is no peer's.
-pub(super) fn advantages(config: &Config, batch: &[Vec<Rewarded>]) -> Option<(Vec<Vec<Option<f64>>>, Vec<Vec<f64>>)> {
+pub(super) fn advantages(config: &Config, batch: &[Vec<Rewarded>]) -> Option<Both> {
     let peer = peer(config.estimator)?;
     let combined: Vec<_> = batch.iter().map(|group| peer.combined(config, group)).collect();
     let advantages = peer.over_batch(batch, &combined);

@@ -102,7 +102,7 @@ impl Evidence {
             from += STRIDE;
         }
         for sentence in sentences {
-            self.runs.extend(sentence.runs.iter().map(|run| (*run, ())));
+            self.runs.extend(sentence.runs.iter().chain([&sentence.hash]).map(|run| (*run, ())));
             self.sentences.push(Source { document, sentence });
         }
     }
@@ -118,9 +118,9 @@ impl Evidence {
         (1.0 + self.windows.len() as f64 / count as f64).ln()
     }
 
-    /// Whether a sentence of a response repeats a run of the evidence word by word.
+    /// Whether a sentence of a response repeats a sentence of the evidence, or a run of it, word by word.
     pub(super) fn copied(&self, sentence: &Sentence) -> bool {
-        sentence.runs.iter().any(|run| self.runs.contains_key(run))
+        sentence.runs.iter().chain([&sentence.hash]).any(|run| self.runs.contains_key(run))
     }
 
     /// The place of a number.
@@ -161,15 +161,23 @@ impl Evidence {
     }
 }
 
-/// The first word that is denied in the sentence and never among the shared words of its window, or the other way round.
+/// The first word that is clearly denied in the sentence and clearly affirmed in its window, or the other way round.
 fn opposed(sentence: &Sentence, shared: &[&Word]) -> Option<Word> {
-    let mut there: KeyMap<u64, [bool; 2]> = KeyMap::default();
-    let mut here: KeyMap<u64, [bool; 2]> = KeyMap::default();
-    shared.iter().for_each(|word| there.entry(word.family).or_default()[usize::from(word.negated)] = true);
-    sentence.words.iter().for_each(|word| here.entry(word.family).or_default()[usize::from(word.negated)] = true);
-    let differs = |word: &&Word| {
-        let (Some(there), Some(here)) = (there.get(&word.family), here.get(&word.family)) else { return false };
-        word.number.is_none() && !(0..2).any(|denied| there[denied] && here[denied])
+    // What all occurrences of a family agree on; `None` where they do not, or one is unclear.
+    let agreed = |words: &mut dyn Iterator<Item = &Word>| {
+        let mut agreed: KeyMap<u64, Option<bool>> = KeyMap::default();
+        for word in words {
+            let known = agreed.entry(word.family).or_insert(word.denied);
+            *known = known.filter(|denied| word.denied == Some(*denied));
+        }
+        agreed
+    };
+    let there = agreed(&mut shared.iter().copied());
+    let here = agreed(&mut sentence.words.iter());
+    let of = |side: &KeyMap<u64, Option<bool>>, word: &Word| side.get(&word.family).copied().flatten();
+    let differs = |word: &&Word| match (of(&here, word), of(&there, word)) {
+        (Some(here), Some(there)) => word.number.is_none() && here != there,
+        _ => false,
     };
     sentence.words.iter().find(differs).copied()
 }

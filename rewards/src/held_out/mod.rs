@@ -16,7 +16,7 @@
 //!
 //! faithfulness = S / (S + U + 2 C + silence) over the weights of supported, unsupported and contradicted checks;
 //! comprehensiveness is the mean of the share of the evidence (saturating at [`ENOUGH`]) and the share of options.
-//! Words are compared by family ([`family`]). As a judge of single responses it is weak; it is for means over many.
+//! Words are compared by family: `vomited` is `vomiting`. As a judge of single responses it is weak; it is for means over many.
 
 mod answer;
 mod evidence;

@@ -221,11 +221,12 @@ impl<'a> Source<'a> {
     fn strings(&self, key: &str) -> Result<Option<Vec<&str>>, RubricError> {
         let Some(value) = self.table.get(key) else { return Ok(None) };
         let Value::Array(items) = value else { return Err(self.kind(key, "a list of strings", value)) };
-        let text = |item| match item {
-            &Value::String(ref text) => Ok(text.as_str()),
-            other => Err(self.kind(key, "a list of strings", other)),
-        };
-        items.iter().map(text).collect::<Result<_, _>>().map(Some)
+        let mut texts = Vec::with_capacity(items.len());
+        for item in items {
+            let Value::String(text) = item else { return Err(self.kind(key, "a list of strings", item)) };
+            texts.push(text.as_str());
+        }
+        Ok(Some(texts))
     }
 
     fn table(&self, key: &str, known: &[&str]) -> Result<Option<&Table>, RubricError> {

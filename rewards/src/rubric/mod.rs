@@ -269,6 +269,12 @@ mod tests {
         assert_eq!(unknown, "unknown preset `best`: expected one of crpo, clinical-r1, accuracy-only, held-out");
     }
 
+    #[test]
+    fn scoring_and_advantages_start_from_the_same_weights_and_gates() {
+        let (rubric, advantage) = (Rubric::default(), crate::advantage::Config::default());
+        assert_eq!((rubric.weights, rubric.gates), (advantage.weights, advantage.gates));
+    }
+
     /// What is trained on does not judge the training.
     #[test]
     fn the_second_opinion_shares_no_verifier_with_training() {
