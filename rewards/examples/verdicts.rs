@@ -58,7 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn print(number: usize, case: &Case, response: &Response, check: &Check) {
     let text = response.text.as_deref().unwrap_or("");
-    println!("=== {number} {} {:?} {} {:?} | {}", response.case_id, check.outcome, check.rule, check.response, check.note);
+    println!(
+        "=== {number} {} {:?} {} {:?} | {}",
+        response.case_id, check.outcome, check.rule, check.response, check.note
+    );
     if let Some(span) = check.response {
         println!("R: {}", marked(text, span));
     }

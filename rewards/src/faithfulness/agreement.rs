@@ -41,7 +41,9 @@ pub(super) fn check(
                 .filter_map(|other| last(other).filter(|v| v.kept == Some(true)))
                 .collect();
             match kept.as_slice() {
-                [] => out.push(make_check(Outcome::Missing, 0.0, None, format!("no verdict on {key} in the reasoning"))),
+                [] => {
+                    out.push(make_check(Outcome::Missing, 0.0, None, format!("no verdict on {key} in the reasoning")))
+                }
                 [first, ..] => {
                     let other = &evidence.options.all[first.option].key;
                     let note = format!("the reasoning keeps {other}, the answer is {key}");

@@ -3,15 +3,15 @@
 use super::{Claims, Key};
 use crate::evidence::Place;
 use crate::lexicon::{Lexicon, MeasureId, Term};
+use crate::quantity::Subject;
 use crate::quantity::arithmetic::Calculation;
 use crate::quantity::formula::FORMULAS;
-use crate::quantity::Subject;
 use crate::scored::Outcome;
 
 /// Numbers that formulas of medicine bring along (see the formula table), and plain factors.
 const CONSTANTS: &[f64] = &[
-    0.0, 1.0, 2.0, 3.0, 4.0, 10.0, 100.0, 1000.0, 0.5, 0.8, 0.85, 1.6, 2.4, 0.016, 0.024, 18.0, 2.8, 72.0, 140.0, 713.0,
-    760.0, 47.0, 0.21, 24.0, 60.0, 7.0, 12.0, 30.0, 365.0,
+    0.0, 1.0, 2.0, 3.0, 4.0, 10.0, 100.0, 1000.0, 0.5, 0.8, 0.85, 1.6, 2.4, 0.016, 0.024, 18.0, 2.8, 72.0, 140.0,
+    713.0, 760.0, 47.0, 0.21, 24.0, 60.0, 7.0, 12.0, 30.0, 365.0,
 ];
 
 /// Checks the calculations of a sentence, one claim each.

@@ -6,23 +6,26 @@ use crate::evidence::{self, Fact};
 use crate::lexicon::{Cues, Kind};
 use crate::reading::Mention;
 use crate::scored::Outcome;
-use crate::text::{Kind as TokenKind, hash_word};
+use crate::text::{Kind as TokenKind, Words};
 
 /// Words that a denied finding may stand with without being denied itself: "no worsening ascites".
 const MODIFIERS: &[&str] =
     &["worsening", "increasing", "further", "additional", "other", "new", "progressive", "significant", "worsened"];
 
 /// Words before a verb that what follows is concluded, not told: "the most likely cause is immobilization".
-const CONCLUDED: &str = "cause causes diagnosis explanation mechanism factor reason source mode etiology complication \
-    condition conclusion answer option consequence result";
+static CONCLUDED: Words = Words::new(
+    "indicating indicates suggesting suggests known called cause causes diagnosis explanation mechanism factor reason source mode etiology complication \
+    condition conclusion answer option consequence result",
+);
 
 /// Words of plans: what stands with them need not have happened.
-const PLANS: &str = "step management treatment therapy recommended recommend necessary indicated appropriate perform \
-    performing administer administering should required needed consider option initial";
+static PLANS: Words = Words::new(
+    "best prophylaxis address prevent step management treatment therapy recommended recommend necessary indicated appropriate perform \
+    performing administer administering should required needed consider option initial",
+);
 
-fn has_word(words: &str, hash: u64) -> bool {
-    words.split_whitespace().any(|word| hash_word(word) == hash)
-}
+static LIKELY: Words = Words::new("likely possible appears seems probable suspected");
+static THAT: Words = Words::new("that");
 
 /// What stands around a mention.
 struct Place {
@@ -41,12 +44,20 @@ impl Place {
         let clause = claims.clause(mention.sentence, mention.tokens.start).map_or(range.clone(), |c| c.tokens.clone());
         let cues = reading.cues_of(mention.sentence);
         let patient = cues.iter().any(|cue| cue.value.has(Cues::PATIENT) && clause.contains(&cue.tokens.start));
-        let plans = reading.tokens[range.clone()].iter().any(|token| has_word(PLANS, token.hash));
-        let before = mention.tokens.start.checked_sub(1).filter(|at| *at >= range.start);
-        let word = before.map_or("", |at| reading.tokens[at].text(claims.response.text));
-        Place { patient, plans, modified: MODIFIERS.iter().any(|known| known.eq_ignore_ascii_case(word)) }
+        let plans = reading.tokens[range.clone()].iter().any(|token| PLANS.has(token.hash));
+        let text = claims.response.text;
+        let word = |at: usize| if range.contains(&at) { reading.tokens[at].text(text) } else { "" };
+        let before = |back: usize| mention.tokens.start.checked_sub(back).map_or("", &word);
+        // "no cough with hemoptysis", "due to radiation, not external radiation".
+        let changed = MODIFIERS.iter().any(|known| known.eq_ignore_ascii_case(before(1)));
+        let contrast = (2..=4).any(|back| before(back) == "," && before(back - 1) == "not");
+        let modified = changed || contrast || word(mention.tokens.end) == "with";
+        Place { patient, plans, modified }
     }
 }
+
+/// Words behind which stands what a finding is taken to mean.
+const MEANING: &[&str] = &["indicating", "indicates", "indicate", "suggesting", "suggests", "suggest", "implying"];
 
 /// Whether the mention is what a sentence concludes: "the most likely cause of this is immobilization".
 fn is_inferred(claims: &Claims, mention: &Mention) -> bool {
@@ -56,10 +67,26 @@ fn is_inferred(claims: &Claims, mention: &Mention) -> bool {
     let verb = (from..mention.tokens.start).rev().find(|&at| {
         matches!(reading.tokens[at].text(claims.response.text), "is" | "are" | "was" | "be" | "through" | ":" | "as")
     });
+    // "indicating rupture", "suggesting the presence of edema", "due to malnutrition": what a finding is taken to mean.
+    let word = |at: usize| reading.tokens[at].text(claims.response.text);
+    let lead = (start..mention.tokens.start).rev().find(|&at| {
+        !matches!(
+            word(at),
+            "the" | "a" | "an" | "presence" | "of" | "possible" | "underlying" | "diagnosis" | "pulmonary"
+        )
+    });
+    let before = |back: usize| lead.and_then(|at| at.checked_sub(back)).filter(|at| *at >= start).map_or("", word);
+    let meant = MEANING.contains(&before(0))
+        || MEANING.contains(&before(1))
+        || (before(0) == "to" && matches!(before(1), "due" | "secondary"))
+        || (before(0) == "by" && before(1) == "caused");
+    if meant {
+        return true;
+    }
     let Some(verb) = verb else { return false };
     let comma = (verb..mention.tokens.start).any(|at| reading.tokens[at].is_mark(','));
     let subject = &reading.tokens[verb.saturating_sub(14).max(start)..verb];
-    !comma && subject.iter().any(|token| token.kind == TokenKind::Word && has_word(CONCLUDED, token.hash))
+    !comma && subject.iter().any(|token| token.kind == TokenKind::Word && CONCLUDED.has(token.hash))
 }
 
 /// Checks one mention of a clause about the patient.
@@ -112,7 +139,21 @@ pub(super) fn check(claims: &mut Claims, mention: &Mention) {
             } else {
                 (Outcome::Unverified, &denying, say("the evidence is at the border"))
             }
-        } else if concept.kind == Kind::State || hedged || !place.patient {
+        } else if let Some(places) = computed(claims, mention) {
+            claims.push(
+                "assertion",
+                Outcome::Supported,
+                weight,
+                mention.span,
+                &places,
+                say("from the evidence's values"),
+            );
+            return;
+        } else if matches!(concept.kind, Kind::State | Kind::Condition)
+            || hedged
+            || !place.patient
+            || supposed(claims, mention)
+        {
             (Outcome::Unverified, &[], say("an inference that the evidence does not state"))
         } else if loosely_stated(claims, mention) {
             (Outcome::Unverified, &[], say("only something like it in the evidence"))
@@ -128,6 +169,24 @@ pub(super) fn check(claims: &mut Claims, mention: &Mention) {
     };
     let places: Vec<evidence::Place> = places.iter().map(|fact| fact.place).collect();
     claims.push("assertion", outcome, weight, mention.span, &places, note);
+}
+
+/// Whether the sentence says before the mention that it is likely, or seems so.
+fn supposed(claims: &Claims, mention: &Mention) -> bool {
+    let reading = &claims.response.reading;
+    let start = reading.sentences[mention.sentence].tokens.start;
+    reading.tokens[start..mention.tokens.start].windows(2).any(|two| THAT.has(two[1].hash) && LIKELY.has(two[0].hash))
+}
+
+/// A value in words of a measure that a formula gives: "increased anion gap" of stated electrolytes.
+fn computed(claims: &Claims, mention: &Mention) -> Option<Vec<evidence::Place>> {
+    let id = mention.measure.or_else(|| claims.lexicon.measure_of(mention.concept))?;
+    let measure = claims.lexicon.measure(id);
+    let derived = claims.evidence.derived(id, claims.lexicon);
+    let found = derived.into_iter().find(|(value, _, _)| {
+        measure.findings(*value, claims.evidence.sex).any(|finding| claims.lexicon.is_a(finding, mention.concept))
+    });
+    found.map(|(_, _, places)| places)
 }
 
 /// Whether what denies a concept does so beyond doubt: every reading of it says so, of the concept itself or of all of
@@ -148,13 +207,19 @@ fn denies(claims: &Claims, mention: &Mention, denying: &[Fact]) -> bool {
     }
     // A normal value now does not deny what was there before.
     let said = facts.clone().any(|fact| !fact.derived);
-    said || (mention.status != Status::Historical && !stated_in_words(claims, mention))
+    said || (mention.status != Status::Historical && !named_in_a_word(claims, mention))
 }
 
 /// Whether some wording of the concept has all of its telling words in the evidence.
 fn stated_in_words(claims: &Claims, mention: &Mention) -> bool {
     let forms = &claims.lexicon.concept(mention.concept).forms;
     forms.iter().any(|form| claims.evidence.has_words(form))
+}
+
+/// Whether the evidence has a word for the concept ("fever", "febrile"), beside the value that denies it.
+fn named_in_a_word(claims: &Claims, mention: &Mention) -> bool {
+    let forms = &claims.lexicon.concept(mention.concept).forms;
+    forms.iter().filter(|form| !form.contains(' ')).any(|form| claims.evidence.has_words(form))
 }
 
 /// Whether the evidence names the concept without affirming it, a broader one or one beside it, or has the words of one

@@ -31,6 +31,9 @@ const EXEMPT_SHARE: f64 = 0.6;
 /// What an unverified claim earns.
 const UNVERIFIED: f64 = 0.25;
 
+/// Sentences and quotations of a response that are matched with those of the evidence, at most.
+const MATCHED: usize = 2000;
+
 /// The score from its checks.
 pub fn score(checks: &[Check]) -> f64 {
     let (mut s, mut u, mut c, mut v, mut silent) = (0.0, 0.0, 0.0, 0.0, 0.0);
@@ -50,18 +53,18 @@ pub fn score(checks: &[Check]) -> f64 {
 
 /// Makes the checks of a response. `chosen` are the keys of its answer.
 pub fn check(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], lexicon: &Lexicon, out: &mut Vec<Check>) {
-    let mut claims = Claims { response, evidence, lexicon, seen: KeyMap::default(), total: 0.0, out };
+    let mut claims = Claims { response, evidence, lexicon, seen: KeyMap::default(), total: 0.0, matched: 0, out };
     let quoted = quotation::check(&mut claims);
     let count = response.reading.sentences.len();
     let mut exempt = 0;
     for sentence in 0..count {
         let foreign = citation::check(&mut claims, sentence);
-        if response.clauses[sentence].iter().all(|clause| clause.general) {
-            exempt += 1;
+        if evidence.is_study() {
+            exempt += i32::from(!study::check(&mut claims, sentence, foreign));
             continue;
         }
-        if evidence.is_study() {
-            study::check(&mut claims, sentence, foreign);
+        if response.clauses[sentence].iter().all(|clause| clause.general) {
+            exempt += 1;
             continue;
         }
         arithmetic::check(&mut claims, sentence);
@@ -130,6 +133,8 @@ struct Claims<'a> {
     lexicon: &'a Lexicon,
     seen: KeyMap<u64, ()>,
     total: f64,
+    /// Sentences matched with the evidence's so far.
+    matched: usize,
     out: &'a mut Vec<Check>,
 }
 
@@ -155,6 +160,12 @@ impl Claims<'_> {
         let failed = matches!(outcome, Outcome::Unsupported | Outcome::Contradicted);
         let weight = if failed { 1.0 } else { 0.0 };
         self.push(rule, outcome, weight, span, places, note);
+    }
+
+    /// Whether one more sentence may be matched: what responses of any length cost stays bounded.
+    fn may_match(&mut self) -> bool {
+        self.matched += 1;
+        self.matched <= MATCHED
     }
 
     fn spans(&self, places: &[Place]) -> Vec<EvidenceSpan> {

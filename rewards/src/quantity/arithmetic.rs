@@ -33,7 +33,10 @@ impl Calculation {
     /// Whether the printed result is what the expression comes to, within rounding; a percentage may be printed as a
     /// share and the other way about.
     pub fn holds(&self) -> bool {
-        let near = |value: f64| (value - self.result).abs() <= self.precision.max(ROUNDING * value.abs()) * (1.0 + 1e-9);
+        let near = |value: f64| {
+            value.is_finite()
+                && (value - self.result).abs() <= self.precision.max(ROUNDING * value.abs()) * (1.0 + 1e-9)
+        };
         near(self.value) || near(self.value * 100.0) || near(self.value / 100.0)
     }
 }
@@ -92,7 +95,10 @@ fn calculation(text: &str, tokens: &[Token], from: usize, at: usize, end: usize)
     }
     let result = sign * number(text, tokens.get(result_token).filter(|_| result_token < end)?)?;
     // An expression goes on: "12 = 140 - 128" is none with the result 140.
-    if tokens.get(result_token + 1).filter(|_| result_token + 1 < end).is_some_and(|next| operator(text, next).is_some())
+    if tokens
+        .get(result_token + 1)
+        .filter(|_| result_token + 1 < end)
+        .is_some_and(|next| operator(text, next).is_some())
         && number(text, tokens.get(result_token + 2).filter(|_| result_token + 2 < end)?).is_some()
         && !(is_minus(&tokens[result_token + 1]) && tokens[result_token + 1].glued)
     {
@@ -169,7 +175,8 @@ fn start_of(text: &str, tokens: &[Token], from: usize, end: usize) -> usize {
     let mut start = end;
     while start > from {
         let token = &tokens[start - 1];
-        let part = token.kind == Kind::Number || unit[start - 1 - from] || bracket(token) || operator(text, token).is_some();
+        let part =
+            token.kind == Kind::Number || unit[start - 1 - from] || bracket(token) || operator(text, token).is_some();
         if !part {
             break;
         }
@@ -331,7 +338,10 @@ mod tests {
         assert_eq!(read("BMI: 70 kg / (1.75 m)^2 = 22.9 kg/m2"), [(22.86, 22.9, true)]);
         assert_eq!(read("[(140 - 60) x 72 kg]/(72 x 1.0 mg/dL) \u{2248} 80 mL/min"), [(80.0, 80.0, true)]);
         assert_eq!(read("pulse pressure (170 \u{2212} 60 = 110 mm Hg)"), [(110.0, 110.0, true)]);
-        assert_eq!(read("7.6 + 0.8(4.0 - 2.0) = 9.2 and 2*138 + 90/18 = 281"), [(9.2, 9.2, true), (281.0, 281.0, true)]);
+        assert_eq!(
+            read("7.6 + 0.8(4.0 - 2.0) = 9.2 and 2*138 + 90/18 = 281"),
+            [(9.2, 9.2, true), (281.0, 281.0, true)]
+        );
         assert_eq!(read("Sensitivity = 80/100 = 80%"), [(0.8, 80.0, true)]);
         assert_eq!(read("1.75\u{b2} x 2 = 6.1"), [(6.13, 6.1, true)]);
     }

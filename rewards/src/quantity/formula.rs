@@ -98,12 +98,7 @@ pub const FORMULAS: &[Formula] = &[
     },
     Formula {
         measure: "osmolal gap",
-        inputs: &[
-            Measure("serum osmolality"),
-            Measure("sodium"),
-            Measure("glucose"),
-            Measure("urea nitrogen"),
-        ],
+        inputs: &[Measure("serum osmolality"), Measure("sodium"), Measure("glucose"), Measure("urea nitrogen")],
         compute: |v, _| v[0] - osmolality(v[1], v[2], v[3]),
         slack: 0.05,
     },

@@ -3,6 +3,7 @@
 pub mod arithmetic;
 mod bind;
 pub mod formula;
+mod number;
 mod unit;
 
 pub use bind::{Quantity, Subject, quantities};

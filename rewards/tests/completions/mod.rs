@@ -13,7 +13,7 @@ use serde_json::Value;
 /// The data folder: `ATTENDING_DATA`, else the shared folder beside the checkout.
 pub(crate) fn folder() -> PathBuf {
     std::env::var("ATTENDING_DATA")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data").to_owned())
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data").to_owned())
         .into()
 }
 
@@ -78,7 +78,8 @@ fn pubmedqa(path: &Path) -> Option<HashMap<String, Case>> {
                 ..Document::default()
             });
         }
-        case.options = [("A", "yes"), ("B", "no"), ("C", "maybe")].map(|(key, text)| AnswerOption::new(key, text)).into();
+        case.options =
+            [("A", "yes"), ("B", "no"), ("C", "maybe")].map(|(key, text)| AnswerOption::new(key, text)).into();
         cases.insert(id.clone(), case);
     }
     Some(cases)
