@@ -34,6 +34,8 @@ impl Status {
 
 /// Words that a cue reaches forwards: lists of negated items run long.
 const FORWARD: usize = 40;
+/// Words that a supposition reaches: "call for any" opens long lists.
+const SUPPOSED: usize = 120;
 /// Words that a cue reaches backwards.
 const BACKWARD: usize = 12;
 
@@ -46,6 +48,8 @@ pub struct Axes {
     pub possible: bool,
     /// It is supposed, asked for, or warned of.
     pub hypothetical: bool,
+    /// It is aimed at, treated or avoided, without being told of.
+    pub planned: bool,
     /// It belongs to the past.
     pub historical: bool,
     /// Somebody else has it.
@@ -66,7 +70,8 @@ impl Scopes {
         cues: &[Match<Cues>],
         terms: &[Match<Term>],
     ) -> Scopes {
-        let forward = Cues::NEGATES_AFTER | Cues::DOUBTS_AFTER | Cues::SUPPOSES | Cues::PAST | Cues::FAMILY;
+        let forward =
+            Cues::NEGATES_AFTER | Cues::DOUBTS_AFTER | Cues::SUPPOSES | Cues::PLANS | Cues::PAST | Cues::FAMILY;
         let backward = Cues::NEGATES_BEFORE | Cues::DOUBTS_BEFORE;
         let mut scopes = Vec::new();
         for (index, cue) in cues.iter().enumerate() {
@@ -85,7 +90,8 @@ impl Scopes {
                 let end = scope_end(text, tokens, sentence, cues, index);
                 let mut roles = cue.value & forward;
                 if roles.has(Cues::PAST) && tells_duration(text, tokens, sentence, cue) {
-                    roles = roles & (Cues::NEGATES_AFTER | Cues::DOUBTS_AFTER | Cues::SUPPOSES | Cues::FAMILY);
+                    roles = roles
+                        & (Cues::NEGATES_AFTER | Cues::DOUBTS_AFTER | Cues::SUPPOSES | Cues::PLANS | Cues::FAMILY);
                 }
                 scopes.push((roles, cue.tokens.end..end));
             }
@@ -107,6 +113,7 @@ impl Scopes {
             negated: covers(Cues::NEGATES_AFTER | Cues::NEGATES_BEFORE),
             possible: covers(Cues::DOUBTS_AFTER | Cues::DOUBTS_BEFORE),
             hypothetical: covers(Cues::SUPPOSES),
+            planned: covers(Cues::PLANS),
             historical: covers(Cues::PAST),
             other: covers(Cues::FAMILY),
         }
@@ -117,7 +124,7 @@ impl Scopes {
         match self.axes(mention) {
             Axes { other: true, .. } => Status::Family,
             // "not a contraindication to surgery" denies no surgery.
-            Axes { hypothetical: true, .. } => Status::Hypothetical,
+            Axes { hypothetical: true, .. } | Axes { planned: true, .. } => Status::Hypothetical,
             Axes { negated: true, .. } => Status::Absent,
             Axes { possible: true, .. } => Status::Possible,
             Axes { historical: true, .. } => Status::Historical,
@@ -192,7 +199,8 @@ fn is_joint(text: &str, token: &Token) -> bool {
 /// Where the forward scope of cue `index` ends.
 fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cues>], index: usize) -> usize {
     let from = cues[index].tokens.end;
-    let limit = sentence.tokens.end.min(from + FORWARD);
+    let supposes = cues[index].value.has(Cues::SUPPOSES);
+    let limit = sentence.tokens.end.min(from + if supposes { SUPPOSED } else { FORWARD });
     let mut later = cues[index + 1..].iter().peekable();
     let negates = cues[index].value.has(Cues::NEGATES_AFTER);
     let own =
@@ -231,7 +239,7 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
         }
         let token = &tokens[at];
         // "Past medical history: asthma": a heading's colon ends nothing.
-        if token.is_mark(';') || (token.is_mark(':') && at > from) {
+        if token.is_mark(';') || (token.is_mark(':') && at > from && !supposes) {
             return at;
         }
         if negates {

@@ -7,7 +7,7 @@ use crate::lexicon::{ConceptId, Cues, Kind as ConceptKind, Lexicon, Match, Measu
 use crate::quantity::arithmetic::{Calculation, calculations};
 use crate::quantity::{Quantity, quantities};
 use crate::scored::Span;
-use crate::text::{Sentence, Token, sentences, tokenize};
+use crate::text::{Sentence, Token, Words, sentences, tokenize};
 
 /// One concept in a text, with its status there.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,6 +207,13 @@ fn interpreted(
     quantities: &[Quantity],
 ) -> Vec<(ConceptId, Range<usize>, Status)> {
     let measure = lexicon.measure(id);
+    // Antibodies are no measure of what they are against: "anti-HBs".
+    let anti = term.tokens.start >= 2
+        && tokens[term.tokens.start - 1].is_mark('-')
+        && ANTI.has(tokens[term.tokens.start - 2].hash);
+    if anti {
+        return Vec::new();
+    }
     let numbered = quantities.iter().any(|q| q.subject == crate::quantity::Subject::Measure(id));
     if numbered || measure.thresholds.is_empty() {
         return Vec::new();
@@ -241,6 +248,8 @@ fn interpreted(
     }
     found(cue.value.has(Cues::HIGH), status)
 }
+
+static ANTI: Words = Words::new("anti");
 
 /// Whether a concept is something that a patient has or does: the kinds that claims are made of.
 pub fn is_clinical(kind: ConceptKind) -> bool {

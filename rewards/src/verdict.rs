@@ -59,6 +59,7 @@ pub fn verdicts(
 }
 
 static ARTICLES: Words = Words::new("the a an");
+static COMPARED: Words = Words::new("as than like unlike");
 static PREPOSITIONS: Words = Words::new("to of with for by in from than like vitamin hepatitis");
 
 /// The verdict on one named option: the nearest verdict cue that can be about it. Before it stand cues that take an
@@ -88,6 +89,11 @@ fn verdict(reading: &Reading, sentence: usize, named: &[Named], option: &Named) 
         let at = if article(at) { at.saturating_sub(1) } else { at };
         range.contains(&at) && PREPOSITIONS.has(reading.tokens[at].hash)
     });
+    // "... to the same extent as asthma" judges something else.
+    let compared = option.start.checked_sub(1).is_some_and(|at| COMPARED.has(reading.tokens[at].hash));
+    if compared {
+        return None;
+    }
     let after = cues
         .iter()
         .filter(|_| !object)

@@ -34,6 +34,7 @@ fn rows(text: &str, lexicon: &Lexicon) -> Vec<Row> {
             negated: negated == "Negated",
             possible: false,
             hypothetical: temporality == "Not particular",
+            planned: false,
             historical: temporality == "Historical",
             other: experiencer != "Patient",
         };

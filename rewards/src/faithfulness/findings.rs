@@ -25,6 +25,7 @@ static PLANS: Words = Words::new(
 );
 
 static LIKELY: Words = Words::new("likely possible appears seems probable suspected");
+static MAY: Words = Words::new("may might could would can");
 static THAT: Words = Words::new("that");
 
 /// What stands around a mention.
@@ -33,9 +34,13 @@ struct Place {
     patient: bool,
     /// Whether its sentence tells what to do.
     plans: bool,
-    /// Whether the word before it says that a change is meant.
+    /// Whether its denial is of something narrower, or of something else.
     modified: bool,
+    /// Whether it only names a test or a measure against it: "pregnancy test", "smoking cessation".
+    tested: bool,
 }
+
+static TESTED: Words = Words::new("test tests testing screen screening cessation prophylaxis prevention clinic risk");
 
 impl Place {
     fn of(claims: &Claims, mention: &Mention) -> Place {
@@ -51,8 +56,16 @@ impl Place {
         // "no cough with hemoptysis", "due to radiation, not external radiation".
         let changed = MODIFIERS.iter().any(|known| known.eq_ignore_ascii_case(before(1)));
         let contrast = (2..=4).any(|back| before(back) == "," && before(back - 1) == "not");
-        let modified = changed || contrast || word(mention.tokens.end) == "with";
-        Place { patient, plans, modified }
+        // "not a requirement for prescribing a drug for smoking cessation": a denial far off that no list carries on.
+        let negated =
+            cues.iter().rev().find(|c| c.value.has(Cues::NEGATES_AFTER) && c.tokens.end <= mention.tokens.start);
+        let far = negated.is_some_and(|cue| {
+            let between = cue.tokens.end..mention.tokens.start;
+            between.len() > 3 && !between.clone().any(|at| matches!(word(at), "," | "or" | "nor" | "and" | "of"))
+        });
+        let modified = changed || contrast || far || word(mention.tokens.end) == "with";
+        let tested = range.contains(&mention.tokens.end) && TESTED.has(reading.tokens[mention.tokens.end].hash);
+        Place { patient, plans, modified, tested }
     }
 }
 
@@ -113,7 +126,10 @@ pub(super) fn check(claims: &mut Claims, mention: &Mention) {
         _ => return,
     }
     let place = Place::of(claims, mention);
-    if is_inferred(claims, mention) || (concept.kind == Kind::History && affirming.is_empty() && place.plans) {
+    if place.tested
+        || is_inferred(claims, mention)
+        || (concept.kind == Kind::History && affirming.is_empty() && place.plans)
+    {
         return;
     }
     // What an option says is quotable, never a claim.
@@ -171,11 +187,13 @@ pub(super) fn check(claims: &mut Claims, mention: &Mention) {
     claims.push("assertion", outcome, weight, mention.span, &places, note);
 }
 
-/// Whether the sentence says before the mention that it is likely, or seems so.
+/// Whether the sentence says before the mention that it is likely, seems so, or may be.
 fn supposed(claims: &Claims, mention: &Mention) -> bool {
     let reading = &claims.response.reading;
     let start = reading.sentences[mention.sentence].tokens.start;
-    reading.tokens[start..mention.tokens.start].windows(2).any(|two| THAT.has(two[1].hash) && LIKELY.has(two[0].hash))
+    let before = &reading.tokens[start..mention.tokens.start];
+    let may = before.iter().any(|token| MAY.has(token.hash));
+    may || before.windows(2).any(|two| THAT.has(two[1].hash) && LIKELY.has(two[0].hash))
 }
 
 /// A value in words of a measure that a formula gives: "increased anion gap" of stated electrolytes.

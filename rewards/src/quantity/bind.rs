@@ -149,6 +149,7 @@ fn printed(text: &str, tokens: &[Token], sentence: &Sentence, at: usize) -> Prin
         }
     }
     found.name |= at > 0 && token.glued && tokens[at - 1].is_mark('#');
+    found.name |= at > 1 && token.glued && tokens[at - 1].is_mark('/') && tokens[at - 2].kind == Kind::Number;
     let numeric = |index: usize| index < end && tokens[index].kind == Kind::Number;
     // 120/80: a pair, both parts glued.
     if at + 2 < end && tokens[at + 1].is_mark('/') && tokens[at + 1].glued && numeric(at + 2) && tokens[at + 2].glued {
@@ -166,6 +167,8 @@ fn printed(text: &str, tokens: &[Token], sentence: &Sentence, at: usize) -> Prin
             && let Some(high) = number(text, &tokens[at + 2]).filter(|high| *high > found.value)
         {
             found.high = Some(high);
+            // "160-170/80-100": two ranges in one are not read.
+            found.name |= tokens.get(at + 3).filter(|_| at + 3 < end).is_some_and(|t| t.glued && t.is_mark('/'));
             found.precision = found.precision.max(precision(text, &tokens[at + 2]));
             found.tokens.end = at + 3;
             found.end = tokens[at + 2].end as usize;
@@ -293,7 +296,10 @@ fn is_vital_or_urine(measure: &Measure) -> bool {
 
 /// Nouns of values: right behind a measure they belong to it, further on to another one.
 fn is_head(text: &str, token: &Token) -> bool {
-    matches!(token.text(text), "count" | "score" | "gradient" | "gap" | "ratio" | "clearance" | "percentile" | "index")
+    matches!(
+        token.text(text),
+        "count" | "volume" | "score" | "gradient" | "gap" | "ratio" | "clearance" | "percentile" | "index"
+    )
 }
 
 /// Words between a measure and its number.
@@ -319,7 +325,7 @@ fn nearest_measure(
     // "Apgar scores at 1 and 5 minutes": a time.
     let at_time = printed.unit.is_none()
         && printed.tokens.start > sentence.tokens.start
-        && tokens[printed.tokens.start - 1].text(text) == "at";
+        && matches!(tokens[printed.tokens.start - 1].text(text), "at" | "by");
     if at_time {
         return None;
     }

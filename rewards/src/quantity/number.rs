@@ -7,6 +7,7 @@ use crate::text::{Kind, Sentence, Token, hash_word};
 
 /// Number words that stand before units of time in prose.
 const WORDS: &[(&str, f64)] = &[
+    ("an", 1.0),
     ("one", 1.0),
     ("two", 2.0),
     ("three", 3.0),
