@@ -58,6 +58,12 @@ pub fn clauses(
         };
         let mut general = !first.value.has(Cues::PATIENT);
         let mut start = clause.start;
+        // "Low levels can indicate disease and may add to the patient's symptoms": general up to the patient.
+        let lead = clause.start..first.tokens.start;
+        if !general && lead.len() > 2 && has_modal(reading, sentence, &lead) {
+            found.push(Clause { tokens: lead, general: true });
+            start = first.tokens.start;
+        }
         for gate in gates {
             let next = !gate.value.has(Cues::PATIENT);
             if next != general {

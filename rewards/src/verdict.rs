@@ -48,7 +48,7 @@ pub fn verdicts(
             let diagnosis =
                 options.all[option.option].concept.is_some_and(|c| lexicon.concept(c).kind == ConceptKind::Condition);
             let kept = verdict(reading, sentence, &named, option).or(match status {
-                Some(Status::Absent) if diagnosis => Some(false),
+                Some(Status::Absent) if diagnosis && !is_compared(reading, option) => Some(false),
                 _ => None,
             });
             found.push(Verdict { option: option.option, kept, sentence, span: reading.span(&tokens), tokens });
@@ -59,8 +59,13 @@ pub fn verdicts(
 }
 
 static ARTICLES: Words = Words::new("the a an");
+static PARTING: Words = Words::new("as because since to cause given");
 static COMPARED: Words = Words::new("as than like unlike");
 static PREPOSITIONS: Words = Words::new("to of with for by in from than like vitamin hepatitis");
+
+fn is_compared(reading: &Reading, option: &Named) -> bool {
+    option.start.checked_sub(1).is_some_and(|at| COMPARED.has(reading.tokens[at].hash))
+}
 
 /// The verdict on one named option: the nearest verdict cue that can be about it. Before it stand cues that take an
 /// object ("argues against asthma"), behind it those that judge their subject ("asthma is unlikely").
@@ -75,6 +80,8 @@ fn verdict(reading: &Reading, sentence: usize, named: &[Named], option: &Named) 
     let parted = |from: usize, to: usize| {
         cues.iter().any(|cue| cue.value.has(Cues::CONTRAST) && cue.tokens.start >= from && cue.tokens.end <= to)
             || (from..to).any(|at| reading.tokens[at].is_mark(';'))
+            // "B is less likely as the pain in A is tearing", "less likely to cause A"
+            || (from..to).any(|at| PARTING.has(reading.tokens[at].hash))
     };
     let before = cues
         .iter()
@@ -90,8 +97,7 @@ fn verdict(reading: &Reading, sentence: usize, named: &[Named], option: &Named) 
         range.contains(&at) && PREPOSITIONS.has(reading.tokens[at].hash)
     });
     // "... to the same extent as asthma" judges something else.
-    let compared = option.start.checked_sub(1).is_some_and(|at| COMPARED.has(reading.tokens[at].hash));
-    if compared {
+    if is_compared(reading, option) {
         return None;
     }
     let after = cues

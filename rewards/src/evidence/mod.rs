@@ -94,6 +94,8 @@ const GREY: f64 = 0.15;
 fn grey(dimension: Dimension) -> f64 {
     match dimension {
         Dimension::Temperature | Dimension::Percent | Dimension::Number => 0.1,
+        // So do those of many concentrations, and what a reader calls high depends on the risk (LDL cholesterol).
+        Dimension::MassConcentration => 1.7,
         // Ranges of enzymes differ from laboratory to laboratory.
         Dimension::Activity => 2.7,
         _ => 1.0,

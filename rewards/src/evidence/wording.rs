@@ -28,6 +28,11 @@ pub(super) fn asks_for_exception(question: &str) -> bool {
         || [
             "except",
             "least likely",
+            "least probable",
+            "doesn't",
+            "does not",
+            "is false",
+            "not true",
             "contraindicated",
             "avoid",
             "not be used",

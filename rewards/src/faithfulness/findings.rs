@@ -26,6 +26,7 @@ static PLANS: Words = Words::new(
 
 static LIKELY: Words = Words::new("likely possible appears seems probable suspected");
 static MAY: Words = Words::new("may might could would can");
+static NOT: Words = Words::new("not cannot doesn't isn't don't aren't");
 static THAT: Words = Words::new("that");
 
 /// What stands around a mention.
@@ -61,9 +62,12 @@ impl Place {
             cues.iter().rev().find(|c| c.value.has(Cues::NEGATES_AFTER) && c.tokens.end <= mention.tokens.start);
         let far = negated.is_some_and(|cue| {
             let between = cue.tokens.end..mention.tokens.start;
-            between.len() > 3 && !between.clone().any(|at| matches!(word(at), "," | "or" | "nor" | "and" | "of"))
+            between.len() > 3 && !between.clone().any(|at| matches!(word(at), "," | "or" | "nor" | "and"))
         });
-        let modified = changed || contrast || far || word(mention.tokens.end) == "with";
+        // "Which one is not associated with a": said of options, where the clause has no patient.
+        let of_others = !patient
+            && negated.is_some_and(|cue| reading.tokens[cue.tokens.clone()].iter().any(|token| NOT.has(token.hash)));
+        let modified = changed || contrast || far || of_others || word(mention.tokens.end) == "with";
         let tested = range.contains(&mention.tokens.end) && TESTED.has(reading.tokens[mention.tokens.end].hash);
         Place { patient, plans, modified, tested }
     }

@@ -23,6 +23,7 @@ use crate::evidence::{EvidenceIndex, Place};
 use crate::lexicon::{ConceptId, KeyMap, Lexicon};
 use crate::parsed::Parsed;
 use crate::scored::{Check, EvidenceSpan, Objective, Outcome, Span};
+use crate::text::Words;
 
 /// Claims that are asked for, at most.
 const ASKED: usize = 3;
@@ -33,6 +34,8 @@ const UNVERIFIED: f64 = 0.25;
 
 /// Sentences and quotations of a response that are matched with those of the evidence, at most.
 const MATCHED: usize = 2000;
+
+static PRONOUNS: Words = Words::new("it they this these the");
 
 /// The score from its checks.
 pub fn score(checks: &[Check]) -> f64 {
@@ -56,14 +59,16 @@ pub fn check(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], lex
     let mut claims = Claims { response, evidence, lexicon, seen: KeyMap::default(), total: 0.0, matched: 0, out };
     let quoted = quotation::check(&mut claims);
     let count = response.reading.sentences.len();
-    let mut exempt = 0;
+    let (mut exempt, mut foreign_before) = (0, false);
     for sentence in 0..count {
-        let foreign = citation::check(&mut claims, sentence);
+        let foreign = citation::check(&mut claims, sentence) || (foreign_before && claims.goes_on(sentence));
+        foreign_before = foreign;
         if evidence.is_study() {
             exempt += i32::from(!study::check(&mut claims, sentence, foreign));
             continue;
         }
-        if response.clauses[sentence].iter().all(|clause| clause.general) {
+        // What another document tells of is no claim about this patient.
+        if foreign || response.clauses[sentence].iter().all(|clause| clause.general) {
             exempt += 1;
             continue;
         }
@@ -166,6 +171,12 @@ impl Claims<'_> {
     fn may_match(&mut self) -> bool {
         self.matched += 1;
         self.matched <= MATCHED
+    }
+
+    /// Whether a sentence goes on about what the one before it spoke of: "It shows ...".
+    fn goes_on(&self, sentence: usize) -> bool {
+        let tokens = &self.response.reading.tokens[self.response.reading.sentences[sentence].tokens.clone()];
+        tokens.first().is_some_and(|token| PRONOUNS.has(token.hash))
     }
 
     fn spans(&self, places: &[Place]) -> Vec<EvidenceSpan> {

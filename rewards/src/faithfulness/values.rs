@@ -51,6 +51,9 @@ pub(super) fn check(claims: &mut Claims, sentence: usize, quantity: &Quantity) {
     };
     let found = values.iter().find(|known| same(known, value, quantity)).map(|known| vec![known.place]);
     let found = found.or_else(|| computed(claims, quantity, value, &values));
+    if found.is_none() && in_formula(claims, sentence, quantity) {
+        return;
+    }
     // Times of plans and rules ("within 4 hours", "repeat in 3 months") are no claims; a number of an option is
     // quotable.
     let history = match quantity.subject {
@@ -106,6 +109,17 @@ pub(super) fn check(claims: &mut Claims, sentence: usize, quantity: &Quantity) {
     }
 }
 
+/// Whether a number stands between the operators of a formula: "0.93 * (HCO3 - 24.4)".
+fn in_formula(claims: &Claims, sentence: usize, quantity: &Quantity) -> bool {
+    let reading = &claims.response.reading;
+    let range = reading.sentences[sentence].tokens.clone();
+    let mark = |at: usize, marks: &[char]| marks.iter().any(|&mark| reading.tokens[at].is_mark(mark));
+    let before = quantity.tokens.start.checked_sub(1).filter(|at| range.contains(at));
+    let operated = before.is_some_and(|at| mark(at, &['*', '\u{d7}', '+', '-', '\u{2212}', '/']));
+    let mut tokens = range;
+    operated && tokens.any(|at| mark(at, &['=', '*', '\u{d7}']))
+}
+
 /// Whether the sentence tells a limit, a goal or a course.
 fn tells_trend(claims: &Claims, sentence: usize) -> bool {
     let reading = &claims.response.reading;
@@ -134,6 +148,10 @@ fn computed(claims: &Claims, quantity: &Quantity, value: Stated, values: &[Value
         }
         Subject::Age => {
             let (ages, durations) = (claims.evidence.ages(), claims.evidence.durations());
+            // "A 40 year male": an age without its word.
+            if let Some(known) = durations.iter().find(|d| ages.is_empty() && near(d.value / 365.25, 0.005)) {
+                return Some(vec![known.place]);
+            }
             let pair = ages.iter().find_map(|age| {
                 durations.iter().find(|d| near(age.value - d.value / 365.25, 0.5)).map(|d| vec![age.place, d.place])
             });
@@ -172,7 +190,7 @@ fn printed_elsewhere(claims: &Claims, quantity: &Quantity) -> Option<Place> {
         Subject::Measure(id) => {
             claims.evidence.values(id).is_empty() && claims.evidence.derived(id, claims.lexicon).is_empty()
         }
-        Subject::Age => false,
+        Subject::Age => claims.evidence.ages().is_empty(),
     };
     let place = claims.evidence.number(quantity.value).filter(|_| unread)?;
     quantity.high.is_none_or(|high| claims.evidence.number(high).is_some()).then_some(place)
@@ -184,8 +202,10 @@ fn same(known: &Value, (value, high, precision): Stated, quantity: &Quantity) ->
     let tolerance = known.precision.max(precision).max(slack) * (1.0 + 1e-9) + 1e-9;
     // Equal printed numbers agree where one of them has no unit ("14" for "14 g/dL").
     let bare = !known.unit || quantity.unit.is_none();
+    // "Temperature -36.4": a dash of the note, not a sign.
+    let dashed = known.printed < 0.0 && known.printed == -quantity.value;
     let equal = (known.value - value).abs() <= tolerance || (bare && (known.printed - quantity.value).abs() <= 1e-9);
     let within =
         |low: f64, high: Option<f64>, x: f64| high.is_some_and(|high| low - tolerance <= x && x <= high + tolerance);
-    equal || within(known.value, known.high, value) || within(value, high, known.value)
+    equal || dashed || within(known.value, known.high, value) || within(value, high, known.value)
 }

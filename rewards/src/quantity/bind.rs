@@ -6,7 +6,7 @@ use super::number::{is_number, number, precision};
 use super::unit::{Dimension, Unit, read_unit};
 use crate::assertion::Status;
 use crate::lexicon::{Cues, Lexicon, Match, Measure, MeasureId, Term};
-use crate::text::{Kind, Sentence, Token};
+use crate::text::{Kind, Sentence, Token, Words};
 
 /// What a number is a value of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -302,6 +302,13 @@ fn is_head(text: &str, token: &Token) -> bool {
     )
 }
 
+static PERSONS: Words = Words::new("fetal foetal fetus maternal");
+
+/// Whether a term is said to be of another person than the patient.
+pub(crate) fn others(tokens: &[Token], term: &Match<Term>) -> bool {
+    term.tokens.start.checked_sub(1).is_some_and(|at| PERSONS.has(tokens[at].hash))
+}
+
 /// Words between a measure and its number.
 const REACH: usize = 9;
 
@@ -330,6 +337,8 @@ fn nearest_measure(
         return None;
     }
     let measures = terms.iter().filter_map(|term| match term.value {
+        // "Fetal heart rate": another person's.
+        Term::Measure(_) if others(tokens, term) => None,
         Term::Measure(id) => Some((id, term.tokens.clone())),
         Term::Concept(_) => None,
     });

@@ -6,5 +6,6 @@ pub mod formula;
 mod number;
 mod unit;
 
+pub(crate) use bind::others;
 pub use bind::{Quantity, Subject, quantities};
 pub use unit::{Dimension, Unit, read_unit};

@@ -170,7 +170,7 @@ pub fn read_unit(text: &str) -> Option<(Unit, usize)> {
     let mut count = 0;
     let window = crate::text::head(text, WINDOW);
     let mut chars = window.char_indices().peekable();
-    if let Some(&(_, ' ' | '-' | '\u{a0}' | '\u{2011}')) = chars.peek() {
+    if let Some(&(_, ' ' | '-' | '\u{a0}' | '\u{2011}' | '\u{2013}')) = chars.peek() {
         chars.next();
     }
     while let Some((at, c)) = chars.next() {

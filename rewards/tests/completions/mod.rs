@@ -1,5 +1,5 @@
 //! Published completions of a language model with the cases that they answer, read from the data folder for tests and
-//! examples: MedQA (US, four options), MMLU professional medicine and
+//! examples: MedQA (US, four options), MedMCQA, MMLU professional medicine and
 //! PubMedQA questions, answered by chain of thought or with retrieved passages
 //! (MIRAGE, Xiong et al. 2024).
 
@@ -30,12 +30,15 @@ pub(crate) fn read(folder: &Path) -> Option<Vec<(Case, Response)>> {
     let medqa = medqa(&folder.join("medqa/us_4opt_test.jsonl"))?;
     let pubmedqa = pubmedqa(&folder.join("pubmedqa/ori_pqal.json"))?;
     let mmlu = professional_medicine(&folder.join("mmlu_medical/test.jsonl"))?;
+    let medmcqa = medmcqa(&folder.join("medmcqa/dev.jsonl"))?;
     for (file, cases) in [
         ("medqa.cot", &medqa),
         ("medqa.rag_32", &medqa),
         ("pubmedqa.rag_32", &pubmedqa),
         ("mmlu.cot", &mmlu),
         ("mmlu.rag_32", &mmlu),
+        ("medmcqa.cot", &medmcqa),
+        ("medmcqa.rag_32", &medmcqa),
     ] {
         let text = unpacked(&predictions.join(format!("{file}.gpt-35-turbo-16k.jsonl.gz")))?;
         for line in text.lines() {
@@ -82,6 +85,20 @@ fn professional_medicine(path: &Path) -> Option<HashMap<String, Case>> {
         let options = record["options"].as_object()?;
         case.options = options.iter().map(|(key, text)| AnswerOption::new(key, text.as_str().unwrap_or(""))).collect();
         cases.insert(id, case);
+    }
+    Some(cases)
+}
+
+/// The questions of MedMCQA by their ids; its options are single fields.
+fn medmcqa(path: &Path) -> Option<HashMap<String, Case>> {
+    let mut cases = HashMap::new();
+    for line in std::fs::read_to_string(path).ok()?.lines() {
+        let record: Value = serde_json::from_str(line).ok()?;
+        let id = record["id"].as_str()?;
+        let mut case = Case::new(format!("medmcqa:{id}"), Task::SingleChoice, record["question"].as_str()?);
+        let options = [("A", "opa"), ("B", "opb"), ("C", "opc"), ("D", "opd")];
+        case.options = options.map(|(key, field)| AnswerOption::new(key, record[field].as_str().unwrap_or(""))).into();
+        cases.insert(id.to_owned(), case);
     }
     Some(cases)
 }
