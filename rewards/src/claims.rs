@@ -60,7 +60,7 @@ pub fn clauses(
         let mut start = clause.start;
         // "Low levels can indicate disease and may add to the patient's symptoms": general up to the patient.
         let lead = clause.start..first.tokens.start;
-        if !general && lead.len() > 2 && has_modal(reading, sentence, &lead) {
+        if !general && lead.len() > 2 && reading.tokens[lead.clone()].iter().any(is_modal) {
             found.push(Clause { tokens: lead, general: true });
             start = first.tokens.start;
         }
@@ -102,8 +102,11 @@ fn has_modal(reading: &Reading, sentence: usize, clause: &Range<usize>) -> bool 
     let inside = |tokens: &Range<usize>| clause.start <= tokens.start && tokens.end <= clause.end;
     let judged = reading.cues_of(sentence).iter().any(|cue| inside(&cue.tokens) && cue.value.has(Cues::VERDICT));
     let numbered = reading.quantities_of(sentence).iter().any(|quantity| inside(&quantity.tokens));
-    let modal = |token: &Token| MODALS.has(token.hash);
-    !judged && !numbered && reading.tokens[clause.clone()].iter().any(modal)
+    !judged && !numbered && reading.tokens[clause.clone()].iter().any(is_modal)
+}
+
+fn is_modal(token: &Token) -> bool {
+    MODALS.has(token.hash)
 }
 
 /// Cuts a sentence at reasons, contrasts and semicolons.
