@@ -33,12 +33,8 @@ static THAT: Words = Words::new("that");
 struct Place {
     /// Whether its clause names the patient or the record.
     patient: bool,
-    /// Whether its sentence tells what to do.
-    plans: bool,
     /// Whether its denial is of something narrower, or of something else.
     modified: bool,
-    /// Whether it only names a test or a measure against it: "pregnancy test", "smoking cessation".
-    tested: bool,
 }
 
 static TESTED: Words = Words::new("test tests testing screen screening cessation prophylaxis prevention clinic risk");
@@ -50,7 +46,6 @@ impl Place {
         let clause = claims.clause(mention.sentence, mention.tokens.start).map_or(range.clone(), |c| c.tokens.clone());
         let cues = reading.cues_of(mention.sentence);
         let patient = cues.iter().any(|cue| cue.value.has(Cues::PATIENT) && clause.contains(&cue.tokens.start));
-        let plans = reading.tokens[range.clone()].iter().any(|token| PLANS.has(token.hash));
         let text = claims.response.text;
         let word = |at: usize| if range.contains(&at) { reading.tokens[at].text(text) } else { "" };
         let before = |back: usize| mention.tokens.start.checked_sub(back).map_or("", &word);
@@ -68,9 +63,21 @@ impl Place {
         let of_others = !patient
             && negated.is_some_and(|cue| reading.tokens[cue.tokens.clone()].iter().any(|token| NOT.has(token.hash)));
         let modified = changed || contrast || far || of_others || word(mention.tokens.end) == "with";
-        let tested = range.contains(&mention.tokens.end) && TESTED.has(reading.tokens[mention.tokens.end].hash);
-        Place { patient, plans, modified, tested }
+        Place { patient, modified }
     }
+}
+
+/// Whether a sentence tells what to do.
+fn stands_in_plan(claims: &Claims, mention: &Mention) -> bool {
+    let reading = &claims.response.reading;
+    reading.tokens[reading.sentences[mention.sentence].tokens.clone()].iter().any(|token| PLANS.has(token.hash))
+}
+
+/// Whether a mention only names a test, or a measure against it: "pregnancy test", "smoking cessation".
+fn names_test(claims: &Claims, mention: &Mention) -> bool {
+    let reading = &claims.response.reading;
+    let range = &reading.sentences[mention.sentence].tokens;
+    range.contains(&mention.tokens.end) && TESTED.has(reading.tokens[mention.tokens.end].hash)
 }
 
 /// Words behind which stands what a finding is taken to mean.
@@ -115,6 +122,11 @@ pub(super) fn check(claims: &mut Claims, mention: &Mention) {
         Status::Absent => false,
         Status::Hypothetical | Status::Family => return,
     };
+    // A claim made before costs nothing more, in responses of any length.
+    let key = Key::Concept(mention.concept, affirmed);
+    if claims.made(key) {
+        return;
+    }
     let affirming = evidence.affirmed(mention.concept);
     let denying: Vec<Fact> = evidence.denied(mention.concept, lexicon).copied().collect();
     match concept.kind {
@@ -129,22 +141,17 @@ pub(super) fn check(claims: &mut Claims, mention: &Mention) {
         }
         _ => return,
     }
-    let place = Place::of(claims, mention);
-    if place.tested
-        || is_inferred(claims, mention)
-        || (concept.kind == Kind::History && affirming.is_empty() && place.plans)
-    {
-        return;
-    }
     // What an option says is quotable, never a claim.
     if claims.response.is_option(mention.tokens.start)
         || evidence.options.all.iter().any(|o| o.concept == Some(mention.concept))
     {
         return;
     }
-    if !claims.first(Key::Concept(mention.concept, affirmed)) {
+    let planned = concept.kind == Kind::History && affirming.is_empty() && stands_in_plan(claims, mention);
+    if planned || names_test(claims, mention) || is_inferred(claims, mention) || !claims.first(key) {
         return;
     }
+    let place = Place::of(claims, mention);
     let name = concept.name.as_str();
     let say = |what: &str| format!("{}{name}: {what}", if affirmed { "" } else { "no " });
     // A claim that is hedged weighs half, and cannot be contradicted.

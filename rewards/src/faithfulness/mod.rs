@@ -123,12 +123,22 @@ fn make(
 }
 
 /// What makes two claims one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
     Concept(ConceptId, bool),
     Value(u32, u64),
     /// Anything else, by a hash of the rule and what it is about.
     Other(u64),
+}
+
+impl Key {
+    fn hash(self) -> u64 {
+        match self {
+            Key::Concept(id, affirmed) => u64::from(id.0) << 1 | u64::from(affirmed),
+            Key::Value(subject, bits) => bits.rotate_left(17) ^ (u64::from(subject) << 33) ^ 1 << 63,
+            Key::Other(hash) => hash ^ 1 << 62,
+        }
+    }
 }
 
 /// The claims of a response as they are checked.
@@ -144,14 +154,14 @@ struct Claims<'a> {
 }
 
 impl Claims<'_> {
-    /// Whether a claim is made for the first time.
+    /// Whether a claim is made for the first time; it is made then.
     fn first(&mut self, key: Key) -> bool {
-        let hash = match key {
-            Key::Concept(id, affirmed) => u64::from(id.0) << 1 | u64::from(affirmed),
-            Key::Value(subject, bits) => bits.rotate_left(17) ^ (u64::from(subject) << 33) ^ 1 << 63,
-            Key::Other(hash) => hash ^ 1 << 62,
-        };
-        self.seen.insert(hash, ()).is_none()
+        self.seen.insert(key.hash(), ()).is_none()
+    }
+
+    /// Whether a claim was made before.
+    fn made(&self, key: Key) -> bool {
+        self.seen.contains_key(&key.hash())
     }
 
     /// Adds a claim, resting on at most two places of the evidence.
