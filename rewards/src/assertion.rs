@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use crate::lexicon::{ConceptId, Cues, Lexicon, Match, Term};
-use crate::reading::Reading;
+use crate::lexicon::{ConceptId, Cues, Kind as ConceptKind, Lexicon, Match, Term};
+use crate::reading::{Mention, Reading};
 use crate::scored::Span;
 use crate::text::{Kind, Sentence, Token};
 
@@ -34,6 +34,8 @@ impl Status {
 
 /// Words that a cue reaches forwards: lists of negated items run long.
 const FORWARD: usize = 40;
+/// Words that a supposition reaches: "call for any" opens long lists.
+const SUPPOSED: usize = 120;
 /// Words that a cue reaches backwards.
 const BACKWARD: usize = 12;
 
@@ -46,6 +48,8 @@ pub struct Axes {
     pub possible: bool,
     /// It is supposed, asked for, or warned of.
     pub hypothetical: bool,
+    /// It is aimed at, treated or avoided, without being told of.
+    pub planned: bool,
     /// It belongs to the past.
     pub historical: bool,
     /// Somebody else has it.
@@ -66,7 +70,8 @@ impl Scopes {
         cues: &[Match<Cues>],
         terms: &[Match<Term>],
     ) -> Scopes {
-        let forward = Cues::NEGATES_AFTER | Cues::DOUBTS_AFTER | Cues::SUPPOSES | Cues::PAST | Cues::FAMILY;
+        let forward =
+            Cues::NEGATES_AFTER | Cues::DOUBTS_AFTER | Cues::SUPPOSES | Cues::PLANS | Cues::PAST | Cues::FAMILY;
         let backward = Cues::NEGATES_BEFORE | Cues::DOUBTS_BEFORE;
         let mut scopes = Vec::new();
         for (index, cue) in cues.iter().enumerate() {
@@ -83,7 +88,12 @@ impl Scopes {
                 && !ends_clause(text, tokens, sentence, cue);
             if cue.value.has(forward) && (!both || followed) {
                 let end = scope_end(text, tokens, sentence, cues, index);
-                scopes.push((cue.value & forward, cue.tokens.end..end));
+                let mut roles = cue.value & forward;
+                if roles.has(Cues::PAST) && tells_duration(text, tokens, sentence, cue) {
+                    roles = roles
+                        & (Cues::NEGATES_AFTER | Cues::DOUBTS_AFTER | Cues::SUPPOSES | Cues::PLANS | Cues::FAMILY);
+                }
+                scopes.push((roles, cue.tokens.end..end));
             }
             if cue.value.has(backward) && (!both || !followed) && !bare {
                 let start = scope_start(text, tokens, sentence, cues, index);
@@ -103,6 +113,7 @@ impl Scopes {
             negated: covers(Cues::NEGATES_AFTER | Cues::NEGATES_BEFORE),
             possible: covers(Cues::DOUBTS_AFTER | Cues::DOUBTS_BEFORE),
             hypothetical: covers(Cues::SUPPOSES),
+            planned: covers(Cues::PLANS),
             historical: covers(Cues::PAST),
             other: covers(Cues::FAMILY),
         }
@@ -112,13 +123,22 @@ impl Scopes {
     pub(crate) fn status(&self, mention: &Range<usize>) -> Status {
         match self.axes(mention) {
             Axes { other: true, .. } => Status::Family,
+            // "not a contraindication to surgery" denies no surgery.
+            Axes { hypothetical: true, .. } | Axes { planned: true, .. } => Status::Hypothetical,
             Axes { negated: true, .. } => Status::Absent,
-            Axes { hypothetical: true, .. } => Status::Hypothetical,
             Axes { possible: true, .. } => Status::Possible,
             Axes { historical: true, .. } => Status::Historical,
             _ => Status::Present,
         }
     }
+}
+
+/// "A two-day history of fever" tells of the present course, not of the past.
+fn tells_duration(text: &str, tokens: &[Token], sentence: &Sentence, cue: &Match<Cues>) -> bool {
+    let from = cue.tokens.start.saturating_sub(2).max(sentence.tokens.start);
+    tokens[from..cue.tokens.start].iter().any(|token| {
+        matches!(token.text(text), "day" | "days" | "week" | "weeks" | "hour" | "hours" | "month" | "months")
+    })
 }
 
 /// Whether a clause ends behind a cue: at a mark, at the sentence's end, or where its verb stands before it.
@@ -147,7 +167,15 @@ pub fn status_at(text: &str, span: Span, lexicon: &Lexicon) -> Option<Status> {
 /// As [`status_at`], each question by itself.
 pub fn axes_at(text: &str, span: Span, lexicon: &Lexicon) -> Option<Axes> {
     let (scopes, tokens) = scopes_at(text, span, lexicon)?;
-    Some(scopes.axes(&tokens))
+    let mut axes = scopes.axes(&tokens);
+    // Habits and exposures are what a history holds, whatever the tense.
+    let overlaps = |span: Span, mention: &Mention| mention.span[0] < span[1] && mention.span[1] > span[0];
+    let reading = Reading::new(text, lexicon);
+    axes.historical |= reading
+        .mentions
+        .iter()
+        .any(|mention| overlaps(span, mention) && lexicon.concept(mention.concept).kind == ConceptKind::History);
+    Some(axes)
 }
 
 /// The scopes around a phrase, whose own words are no cues, and its tokens.
@@ -171,7 +199,8 @@ fn is_joint(text: &str, token: &Token) -> bool {
 /// Where the forward scope of cue `index` ends.
 fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cues>], index: usize) -> usize {
     let from = cues[index].tokens.end;
-    let limit = sentence.tokens.end.min(from + FORWARD);
+    let supposes = cues[index].value.has(Cues::SUPPOSES);
+    let limit = sentence.tokens.end.min(from + if supposes { SUPPOSED } else { FORWARD });
     let mut later = cues[index + 1..].iter().peekable();
     let negates = cues[index].value.has(Cues::NEGATES_AFTER);
     let own =
@@ -180,6 +209,9 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
     let noun = own(&["absence", "lack"]);
     let verbal = own(&["not", "cannot", "never", "denies", "denied", "deny", "denying"]);
     let without = own(&["without"]) && cues[index].tokens.start > sentence.tokens.start;
+    // A history or a family's goes on past "with"; a heading ("Social history:") speaks for its whole line.
+    let history = cues[index].value.has(Cues::PAST | Cues::FAMILY) && !negates;
+    let heading = history && tokens.get(from).is_some_and(|token| from < limit && token.is_mark(':'));
     let mut after_or = false;
     let mut at = from;
     while at < limit {
@@ -191,17 +223,23 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
             && cue.value.has(Cues::STOP)
             && !cue.value.has(Cues::PSEUDO)
             // "does not report fever": the negated verb itself ends nothing.
-            && !(at == from && cue.value.has(Cues::VERB))
+            && !(at == from && verbal && cue.value.has(Cues::VERB))
+            // "the absence of cough with hemoptysis or fever"
+            && !((noun || history) && tokens[at].text(text) == "with")
+            && !(heading && !tokens[at].text(text).starts_with("present"))
+            // "no fever, and the presence of a cough" ends a denial, "to evaluate for the presence of" nothing.
+            && (negates || !tokens[cue.tokens.clone()].iter().any(|token| token.text(text) == "presence"))
         {
             return at;
         }
         // A verb behind the negated noun starts the statement about it: "without contrast shows a bleed".
         let verb = later.peek().is_some_and(|cue| cue.tokens.start == at && cue.value.has(Cues::VERB));
-        if verb && at > from && cues[index].value.has(Cues::NEGATES_AFTER) {
+        if verb && at > from && negates {
             return at;
         }
         let token = &tokens[at];
-        if token.is_mark(';') || token.is_mark(':') {
+        // "Past medical history: asthma": a heading's colon ends nothing.
+        if token.is_mark(';') || (token.is_mark(':') && at > from && !supposes) {
             return at;
         }
         if negates {
@@ -212,7 +250,11 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
                 return at;
             }
             // "no a, a b, and c", "without a, b, and c": an item with an article, or a list that no "or" closes.
-            let item = if next == "and" { tokens.get(at + 2).map_or("", |t| t.text(text)) } else { next };
+            let item = if next == "and" && token.is_mark(',') {
+                tokens.get(at + 2).map_or("", |t| t.text(text))
+            } else {
+                next
+            };
             let article = !verbal && matches!(item, "a" | "an");
             if token.is_mark(',') && (article || without) && !or_ahead(text, tokens, limit, at) {
                 return at;
@@ -222,7 +264,7 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
                 && ["appear", "seem", "have", "need", "due", "respon", "secon"]
                     .iter()
                     .any(|stem| tokens[at - 1].text(text).starts_with(stem));
-            if verbal && token.text(text) == "to" && at > from && !seems {
+            if verbal && token.text(text) == "to" && at == from + 1 && !seems {
                 return at;
             }
         }

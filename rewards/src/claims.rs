@@ -6,12 +6,11 @@
 //! coming back to the patient.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use crate::lexicon::{Cues, Kind as ConceptKind, Lexicon, Match};
 use crate::options::Named;
 use crate::reading::Reading;
-use crate::text::{Kind, Token, hash_word};
+use crate::text::{Kind, Token, Words};
 
 /// A clause of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +45,8 @@ pub fn clauses(
         let mut gates = cues.filter(gate).peekable();
         let Some(first) = gates.peek() else {
             let goes_on = match found.last() {
-                Some(last) => last.general,
+                // "X is best as it does not interact with alcohol": the pronoun is the option judged before.
+                Some(last) => last.general || reading.tokens[clause.clone()].get(1).is_some_and(is_it),
                 // "It presents with ...": the disease of the sentence before.
                 None => before.last().is_some_and(|last| last.general) && starts_with_pronoun(reading, &clause),
             };
@@ -58,6 +58,12 @@ pub fn clauses(
         };
         let mut general = !first.value.has(Cues::PATIENT);
         let mut start = clause.start;
+        // "Low levels can indicate disease and may add to the patient's symptoms": general up to the patient.
+        let lead = clause.start..first.tokens.start;
+        if !general && lead.len() > 2 && reading.tokens[lead.clone()].iter().any(is_modal) {
+            found.push(Clause { tokens: lead, general: true });
+            start = first.tokens.start;
+        }
         for gate in gates {
             let next = !gate.value.has(Cues::PATIENT);
             if next != general {
@@ -74,28 +80,33 @@ pub fn clauses(
     found
 }
 
-fn is_word(words: &'static str, table: &'static OnceLock<Vec<u64>>, hash: u64) -> bool {
-    table.get_or_init(|| words.split_whitespace().map(hash_word).collect()).contains(&hash)
+static PRONOUNS: Words = Words::new("it they this these its their");
+static MODALS: Words = Words::new("can could may might would will should must");
+
+fn is_it(token: &Token) -> bool {
+    static IT: Words = Words::new("it");
+    IT.has(token.hash)
 }
 
 /// Whether a clause starts with a pronoun that stands for what was spoken of before.
 fn starts_with_pronoun(reading: &Reading, clause: &Range<usize>) -> bool {
-    static PRONOUNS: OnceLock<Vec<u64>> = OnceLock::new();
     reading.tokens[clause.clone()]
         .iter()
         .find(|token| token.kind == Kind::Word)
-        .is_some_and(|token| is_word("it they this these its their", &PRONOUNS, token.hash))
+        .is_some_and(|token| PRONOUNS.has(token.hash))
 }
 
 /// Whether a clause tells what can or would be, not what is.
 fn has_modal(reading: &Reading, sentence: usize, clause: &Range<usize>) -> bool {
-    static MODALS: OnceLock<Vec<u64>> = OnceLock::new();
     // "It may be that his troponin is 40" is hedged, not general: what a verdict or a number follows stays a claim.
     let inside = |tokens: &Range<usize>| clause.start <= tokens.start && tokens.end <= clause.end;
     let judged = reading.cues_of(sentence).iter().any(|cue| inside(&cue.tokens) && cue.value.has(Cues::VERDICT));
     let numbered = reading.quantities_of(sentence).iter().any(|quantity| inside(&quantity.tokens));
-    let modal = |token: &Token| is_word("can could may might would will should must", &MODALS, token.hash);
-    !judged && !numbered && reading.tokens[clause.clone()].iter().any(modal)
+    !judged && !numbered && reading.tokens[clause.clone()].iter().any(is_modal)
+}
+
+fn is_modal(token: &Token) -> bool {
+    MODALS.has(token.hash)
 }
 
 /// Cuts a sentence at reasons, contrasts and semicolons.

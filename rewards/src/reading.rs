@@ -5,9 +5,9 @@ use std::ops::Range;
 use crate::assertion::{self, Status};
 use crate::lexicon::{ConceptId, Cues, Kind as ConceptKind, Lexicon, Match, MeasureId, Term, Word};
 use crate::quantity::arithmetic::{Calculation, calculations};
-use crate::quantity::{Quantity, quantities};
+use crate::quantity::{Quantity, others, quantities};
 use crate::scored::Span;
-use crate::text::{Sentence, Token, sentences, tokenize};
+use crate::text::{Sentence, Token, Words, sentences, tokenize};
 
 /// One concept in a text, with its status there.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,6 +207,13 @@ fn interpreted(
     quantities: &[Quantity],
 ) -> Vec<(ConceptId, Range<usize>, Status)> {
     let measure = lexicon.measure(id);
+    // Antibodies are no measure of what they are against: "anti-HBs".
+    let anti = term.tokens.start >= 2
+        && tokens[term.tokens.start - 1].is_mark('-')
+        && ANTI.has(tokens[term.tokens.start - 2].hash);
+    if anti || others(tokens, term) {
+        return Vec::new();
+    }
     let numbered = quantities.iter().any(|q| q.subject == crate::quantity::Subject::Measure(id));
     if numbered || measure.thresholds.is_empty() {
         return Vec::new();
@@ -222,7 +229,9 @@ fn interpreted(
         };
         let reach = if cue.tokens.end <= term.tokens.start { 2 } else { 4 };
         let marks = between.clone().any(|at| [',', ';', '(', ')'].iter().any(|&mark| tokens[at].is_mark(mark)));
-        (gap <= reach && !marks).then_some((gap, cue))
+        // "leukocytes are normal and platelets are low": the level belongs to what stands before it.
+        let joined = cue.tokens.end <= term.tokens.start && between.clone().any(|at| AND.has(tokens[at].hash));
+        (gap <= reach && !marks && !joined).then_some((gap, cue))
     });
     let Some((_, cue)) = near.min_by_key(|(gap, _)| *gap) else { return Vec::new() };
     let tokens = cue.tokens.start.min(term.tokens.start)..cue.tokens.end.max(term.tokens.end);
@@ -241,6 +250,9 @@ fn interpreted(
     }
     found(cue.value.has(Cues::HIGH), status)
 }
+
+static ANTI: Words = Words::new("anti");
+static AND: Words = Words::new("and but");
 
 /// Whether a concept is something that a patient has or does: the kinds that claims are made of.
 pub fn is_clinical(kind: ConceptKind) -> bool {

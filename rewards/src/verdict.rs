@@ -7,7 +7,7 @@ use crate::lexicon::{Cues, Kind as ConceptKind, Lexicon};
 use crate::options::{Named, Options};
 use crate::reading::Reading;
 use crate::scored::Span;
-use crate::text::{Kind, hash_word};
+use crate::text::{Kind, Words};
 
 /// One verdict on an option, or a mention without one.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +48,7 @@ pub fn verdicts(
             let diagnosis =
                 options.all[option.option].concept.is_some_and(|c| lexicon.concept(c).kind == ConceptKind::Condition);
             let kept = verdict(reading, sentence, &named, option).or(match status {
-                Some(Status::Absent) if diagnosis => Some(false),
+                Some(Status::Absent) if diagnosis && !is_compared(reading, option) => Some(false),
                 _ => None,
             });
             found.push(Verdict { option: option.option, kept, sentence, span: reading.span(&tokens), tokens });
@@ -58,11 +58,13 @@ pub fn verdicts(
     (found, by_sentence)
 }
 
-const ARTICLES: &[&str] = &["the", "a", "an"];
-const PREPOSITIONS: &[&str] = &["to", "of", "with", "for", "by", "in", "from", "than", "like", "vitamin", "hepatitis"];
+static ARTICLES: Words = Words::new("the a an");
+static PARTING: Words = Words::new("as because since to cause given");
+static COMPARED: Words = Words::new("as than like unlike");
+static PREPOSITIONS: Words = Words::new("to of with for by in from than like vitamin hepatitis");
 
-fn is_one_of(words: &[&str], hash: u64) -> bool {
-    words.iter().any(|word| hash_word(word) == hash)
+fn is_compared(reading: &Reading, option: &Named) -> bool {
+    option.start.checked_sub(1).is_some_and(|at| COMPARED.has(reading.tokens[at].hash))
 }
 
 /// The verdict on one named option: the nearest verdict cue that can be about it. Before it stand cues that take an
@@ -78,6 +80,8 @@ fn verdict(reading: &Reading, sentence: usize, named: &[Named], option: &Named) 
     let parted = |from: usize, to: usize| {
         cues.iter().any(|cue| cue.value.has(Cues::CONTRAST) && cue.tokens.start >= from && cue.tokens.end <= to)
             || (from..to).any(|at| reading.tokens[at].is_mark(';'))
+            // "B is less likely as the pain in A is tearing", "less likely to cause A"
+            || (from..to).any(|at| PARTING.has(reading.tokens[at].hash))
     };
     let before = cues
         .iter()
@@ -88,10 +92,14 @@ fn verdict(reading: &Reading, sentence: usize, named: &[Named], option: &Named) 
     // "A precursor of asthma does not fit": what stands behind a preposition is no subject.
     let object = option.start.checked_sub(1).is_some_and(|at| {
         let range = &reading.sentences[sentence].tokens;
-        let article = |at: usize| is_one_of(ARTICLES, reading.tokens[at].hash);
+        let article = |at: usize| ARTICLES.has(reading.tokens[at].hash);
         let at = if article(at) { at.saturating_sub(1) } else { at };
-        range.contains(&at) && is_one_of(PREPOSITIONS, reading.tokens[at].hash)
+        range.contains(&at) && PREPOSITIONS.has(reading.tokens[at].hash)
     });
+    // "... to the same extent as asthma" judges something else.
+    if is_compared(reading, option) {
+        return None;
+    }
     let after = cues
         .iter()
         .filter(|_| !object)

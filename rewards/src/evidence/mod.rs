@@ -1,21 +1,24 @@
 //! A case's evidence, indexed once and shared by all of its responses.
 
+mod computed;
+mod salience;
 mod study;
+mod wording;
 
 use attending_datasets::Case;
 
 use crate::assertion::Status;
 use crate::frame::{self, Ordered, Side};
-use crate::lexicon::{ConceptId, Cues, KeyMap, Kind, Lexicon, MeasureId, Relation, Sex, Term};
+use crate::lexicon::{ConceptId, Cues, KeyMap, Lexicon, MeasureId, Sex};
 use crate::options::Options;
-use crate::quantity::formula::{FORMULAS, Formula, Input};
 use crate::quantity::{Dimension, Quantity, Subject};
-use crate::reading::{Reading, is_clinical};
+use crate::reading::Reading;
 use crate::scored::{EvidenceSpan, Span};
 use crate::statement::Statements;
-use crate::text::Kind as TokenKind;
+use crate::text::Kind;
 
 pub use study::{Cited, Labels};
+use wording::{asks_for_exception, is_denied_whole};
 
 /// Where something stands in the evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,27 +87,23 @@ pub struct Salient {
     pub place: Place,
 }
 
-/// Salience of positive findings and abnormal values.
-const POSITIVE: f64 = 1.0;
-/// Salience of history and risk factors.
-const HISTORY: f64 = 0.7;
-/// Salience of pertinent negatives.
-const NEGATIVE: f64 = 0.5;
-/// Salience of age, sex and course.
-const FRAME: f64 = 0.4;
 /// Share of a limit around it in which words and numbers may part ("hypotension" at 95 mm Hg) without contradiction.
 const GREY: f64 = 0.15;
 
-/// Measures that vary little have a narrower grey zone: temperature, saturation, pH.
+/// Measures that vary little have a narrower grey zone (temperature, saturation, pH), enzymes a wider one.
 fn grey(dimension: Dimension) -> f64 {
     match dimension {
         Dimension::Temperature | Dimension::Percent | Dimension::Number => 0.1,
+        // So do those of many concentrations, and what a reader calls high depends on the risk (LDL cholesterol).
+        Dimension::MassConcentration => 1.7,
+        // Ranges of enzymes differ from laboratory to laboratory.
+        Dimension::Activity => 2.7,
         _ => 1.0,
     }
 }
 
-/// Factor for what no option of the case is related to.
-const UNRELATED: f64 = 0.6;
+/// Places that are kept of one number: a "1" stands everywhere.
+const MOST_PLACES: usize = 16;
 
 /// The evidence of one case.
 #[derive(Debug, Default)]
@@ -130,7 +129,7 @@ pub struct EvidenceIndex {
     /// Stems of all words, for word families.
     stems: KeyMap<u64, ()>,
     /// Every printed number, by its bits.
-    numbers: KeyMap<u64, Place>,
+    numbers: KeyMap<u64, Vec<Place>>,
     /// Sides of body sites.
     sides: KeyMap<u64, Vec<(Side, Place)>>,
     /// Events in their order.
@@ -171,7 +170,7 @@ impl EvidenceIndex {
     fn add(&mut self, document: u32, text: &str, reading: &Reading, lexicon: &Lexicon) {
         let place = |span: Span| Place { document, span: [span[0] as u32, span[1] as u32] };
         for token in &reading.tokens {
-            if token.kind == crate::text::Kind::Word {
+            if token.kind == Kind::Word {
                 self.stems.insert(stem(token.text(text)), ());
             }
         }
@@ -181,7 +180,7 @@ impl EvidenceIndex {
                 status: mention.status,
                 place: place(mention.span),
                 derived: false,
-                clear: true,
+                clear: mention.status != Status::Absent || is_denied_whole(reading, mention),
             };
             self.state(mention.concept, fact, lexicon);
         }
@@ -189,11 +188,11 @@ impl EvidenceIndex {
             self.measure(quantity, place(quantity.span), lexicon);
         }
         for quantity in &reading.quantities {
-            self.numbers.entry(quantity.value.to_bits()).or_insert(place(quantity.span));
+            self.print(quantity.value, place(quantity.span));
         }
-        for token in reading.tokens.iter().filter(|token| token.kind == TokenKind::Number) {
+        for token in reading.tokens.iter().filter(|token| token.kind == Kind::Number) {
             if let Ok(value) = token.text(text).replace(',', "").parse::<f64>() {
-                self.numbers.entry(value.to_bits()).or_insert(place(token.span()));
+                self.print(value, place(token.span()));
             }
         }
         for cue in &reading.cues {
@@ -210,7 +209,7 @@ impl EvidenceIndex {
                 self.orders.push((ordered, place));
             }
         }
-        self.tokens.push(reading.tokens.iter().filter(|t| t.kind != TokenKind::Mark).map(|t| t.hash).collect());
+        self.tokens.push(reading.tokens.iter().filter(|t| t.kind != Kind::Mark).map(|t| t.hash).collect());
         // The question of a study is no statement; a patient's story stands in it.
         let is_question = document as usize + 1 == self.documents.len();
         if self.documents.len() > 1 && !is_question {
@@ -270,66 +269,6 @@ impl EvidenceIndex {
         }
     }
 
-    /// Collects the salient findings and orders them.
-    fn rank(&mut self, lexicon: &Lexicon) {
-        let mut items: Vec<Salient> = Vec::new();
-        let hypotheses: Vec<ConceptId> = self.options.all.iter().filter_map(|option| option.concept).collect();
-        let related = |concept: ConceptId, affirmed: bool| {
-            hypotheses.is_empty()
-                || hypotheses.iter().any(|&h| match lexicon.relation(concept, h) {
-                    Some(relation) => affirmed || relation == Relation::Expected,
-                    None => false,
-                })
-        };
-        let mut push = |item: Item, weight: f64, place: Place| items.push(Salient { item, weight, place });
-        for (facts, affirmed) in [(&self.affirmed, true), (&self.denied, false)] {
-            for (&id, facts) in facts {
-                let concept = ConceptId(id);
-                let kind = lexicon.concept(concept).kind;
-                // Broader concepts ride along with what was said; values are items of their own.
-                let Some(fact) = facts.iter().find(|fact| !fact.derived && fact.concept == concept) else { continue };
-                if !is_clinical(kind) || (!affirmed && self.affirmed.contains_key(&id)) {
-                    continue;
-                }
-                let base = match (kind, affirmed) {
-                    (_, false) => NEGATIVE,
-                    (Kind::Finding, true) => POSITIVE,
-                    _ => HISTORY,
-                };
-                let weight = if related(concept, affirmed) { base } else { base * UNRELATED };
-                push(Item::Concept(concept, affirmed), weight, fact.place);
-            }
-        }
-        for (&id, values) in &self.values {
-            let measure = lexicon.measure(MeasureId(id));
-            let abnormal = values.iter().find_map(|v| Some((v, measure.findings(v.value, self.sex).next()?)));
-            if let Some((value, finding)) = abnormal {
-                let weight = if related(finding, true) { POSITIVE } else { POSITIVE * UNRELATED };
-                push(Item::Measure(MeasureId(id)), weight, value.place);
-            } else if let Some(value) = values.first() {
-                let telling = measure.thresholds.iter().any(|t| {
-                    hypotheses
-                        .iter()
-                        .any(|&h| matches!(lexicon.relation(t.finding, h), Some(r) if r != Relation::Against))
-                });
-                if telling {
-                    push(Item::Normal(MeasureId(id)), NEGATIVE, value.place);
-                }
-            }
-        }
-        if let Some(age) = self.ages.first() {
-            push(Item::Demographics, FRAME, age.place);
-        }
-        if let Some(duration) = self.durations.first() {
-            push(Item::Course, FRAME, duration.place);
-        }
-        items.sort_by(|a, b| {
-            let place = |s: &Salient| (s.place.document, s.place.span, item_order(s.item));
-            b.weight.total_cmp(&a.weight).then(place(a).cmp(&place(b)))
-        });
-        self.salient = items;
-    }
-
     /// What affirms a concept: facts about it or about a kind of it.
     pub fn affirmed(&self, concept: ConceptId) -> &[Fact] {
         self.affirmed.get(&concept.0).map_or(&[], Vec::as_slice)
@@ -366,50 +305,21 @@ impl EvidenceIndex {
         self.others.iter().filter(move |(other, _)| *other == dimension).map(|(_, value)| value)
     }
 
-    /// What the formulas of a derived measure come to, with the values that each rests on.
-    pub fn derived(&self, measure: MeasureId, lexicon: &Lexicon) -> Vec<(f64, f64, Vec<Place>)> {
-        let name = lexicon.measure(measure).name.as_str();
-        let mut found = Vec::new();
-        for formula in FORMULAS.iter().filter(|formula| formula.measure == name) {
-            self.compute(formula, lexicon, &mut found);
-        }
-        found
-    }
-
-    /// A formula over the evidence's values: all combinations of the first few of each input.
-    fn compute(&self, formula: &Formula, lexicon: &Lexicon, found: &mut Vec<(f64, f64, Vec<Place>)>) {
-        const FEW: usize = 4;
-        let inputs: Vec<&[Value]> = formula
-            .inputs
-            .iter()
-            .map(|input| match input {
-                Input::Age => self.ages(),
-                Input::Measure(name) => match lexicon.term(name) {
-                    Some(Term::Measure(id)) => self.values(id),
-                    _ => &[],
-                },
-            })
-            .map(|values| &values[..values.len().min(FEW)])
-            .collect();
-        let combinations: usize = inputs.iter().map(|values| values.len()).product();
-        for number in 0..combinations {
-            let mut rest = number;
-            let mut taken = Vec::with_capacity(inputs.len());
-            for values in &inputs {
-                taken.push(values[rest % values.len()]);
-                rest /= values.len();
-            }
-            let numbers: Vec<f64> = taken.iter().map(|value| value.value).collect();
-            let value = (formula.compute)(&numbers, self.sex);
-            if value.is_finite() {
-                found.push((value, formula.slack * value.abs(), taken.iter().map(|value| value.place).collect()));
-            }
+    fn print(&mut self, value: f64, place: Place) {
+        let known = self.numbers.entry(value.to_bits()).or_default();
+        if known.len() < MOST_PLACES {
+            known.push(place);
         }
     }
 
-    /// Where a number is printed, whatever it measures.
+    /// Where a number is printed first, whatever it measures.
     pub fn number(&self, value: f64) -> Option<Place> {
-        self.numbers.get(&value.to_bits()).copied()
+        self.numbers(value).first().copied()
+    }
+
+    /// Where a number is printed, the first places of many.
+    pub fn numbers(&self, value: f64) -> &[Place] {
+        self.numbers.get(&value.to_bits()).map_or(&[], Vec::as_slice)
     }
 
     /// The sides that the evidence gives a body site.
@@ -491,39 +401,6 @@ impl EvidenceIndex {
             document: self.documents.get(place.document as usize).cloned().unwrap_or_default(),
             span: [place.span[0] as usize, place.span[1] as usize],
         }
-    }
-}
-
-/// Whether a question's last sentence asks for the exception.
-fn asks_for_exception(question: &str) -> bool {
-    let end = question.trim_end();
-    let from = end.trim_end_matches(['?', '.', ':', '"']).rfind(['.', '?', '!', '\n']).map_or(0, |at| at + 1);
-    let asked = &end[from..];
-    let lower = asked.to_lowercase();
-    let marked = asked.split(|c: char| !c.is_alphabetic()).any(|word| matches!(word, "EXCEPT" | "NOT" | "LEAST"));
-    marked
-        || [
-            "except",
-            "least likely",
-            "contraindicated",
-            "avoid",
-            "not be used",
-            "is not true",
-            "incorrect",
-            "inappropriate",
-        ]
-        .iter()
-        .any(|words| lower.contains(words))
-}
-
-/// A total order of items, so that equal weights at one place do not depend on a map's order.
-fn item_order(item: Item) -> (u8, u32, bool) {
-    match item {
-        Item::Concept(id, affirmed) => (0, id.0, affirmed),
-        Item::Measure(id) => (1, id.0, false),
-        Item::Normal(id) => (2, id.0, false),
-        Item::Demographics => (3, 0, false),
-        Item::Course => (4, 0, false),
     }
 }
 

@@ -57,8 +57,10 @@ fn one(claims: &mut Claims, sentence: usize, index: usize, calculation: &Calcula
         }
     }
     if let Some(operand) = foreign {
+        // Beside numbers of the evidence it may be a step that was not shown.
+        let outcome = if places.is_empty() { Outcome::Unsupported } else { Outcome::Unverified };
         let note = format!("{printed}: {operand} stands nowhere in the evidence");
-        claims.push("arithmetic", Outcome::Unsupported, 1.0, calculation.span, &[], note);
+        claims.push("arithmetic", outcome, 1.0, calculation.span, &places, note);
         return;
     }
     if places.is_empty() {

@@ -52,7 +52,7 @@ pub(super) fn check(claims: &mut Claims, sentence: usize) -> bool {
 /// Compares a sentence with the document that it cites.
 fn said(claims: &mut Claims, statement: &Statement, document: u32, span: Span, cited: usize) {
     // A sentence of a few words ("see [3]") says nothing that could be compared.
-    if statement.words.len() < 3 {
+    if statement.words.len() < 3 || !claims.may_match() {
         return;
     }
     let evidence = claims.evidence;

@@ -23,6 +23,7 @@ use crate::evidence::{EvidenceIndex, Place};
 use crate::lexicon::{ConceptId, KeyMap, Lexicon};
 use crate::parsed::Parsed;
 use crate::scored::{Check, EvidenceSpan, Objective, Outcome, Span};
+use crate::text::Words;
 
 /// Claims that are asked for, at most.
 const ASKED: usize = 3;
@@ -30,6 +31,11 @@ const ASKED: usize = 3;
 const EXEMPT_SHARE: f64 = 0.6;
 /// What an unverified claim earns.
 const UNVERIFIED: f64 = 0.25;
+
+/// Sentences and quotations of a response that are matched with those of the evidence, at most.
+const MATCHED: usize = 2000;
+
+static PRONOUNS: Words = Words::new("it they this these the");
 
 /// The score from its checks.
 pub fn score(checks: &[Check]) -> f64 {
@@ -50,18 +56,20 @@ pub fn score(checks: &[Check]) -> f64 {
 
 /// Makes the checks of a response. `chosen` are the keys of its answer.
 pub fn check(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], lexicon: &Lexicon, out: &mut Vec<Check>) {
-    let mut claims = Claims { response, evidence, lexicon, seen: KeyMap::default(), total: 0.0, out };
+    let mut claims = Claims { response, evidence, lexicon, seen: KeyMap::default(), total: 0.0, matched: 0, out };
     let quoted = quotation::check(&mut claims);
     let count = response.reading.sentences.len();
-    let mut exempt = 0;
+    let (mut exempt, mut foreign_before) = (0, false);
     for sentence in 0..count {
-        let foreign = citation::check(&mut claims, sentence);
-        if response.clauses[sentence].iter().all(|clause| clause.general) {
-            exempt += 1;
+        let foreign = citation::check(&mut claims, sentence) || (foreign_before && claims.goes_on(sentence));
+        foreign_before = foreign;
+        if evidence.is_study() {
+            exempt += i32::from(!study::check(&mut claims, sentence, foreign));
             continue;
         }
-        if evidence.is_study() {
-            study::check(&mut claims, sentence, foreign);
+        // What another document tells of is no claim about this patient.
+        if foreign || response.clauses[sentence].iter().all(|clause| clause.general) {
+            exempt += 1;
             continue;
         }
         arithmetic::check(&mut claims, sentence);
@@ -115,12 +123,22 @@ fn make(
 }
 
 /// What makes two claims one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
     Concept(ConceptId, bool),
     Value(u32, u64),
     /// Anything else, by a hash of the rule and what it is about.
     Other(u64),
+}
+
+impl Key {
+    fn hash(self) -> u64 {
+        match self {
+            Key::Concept(id, affirmed) => u64::from(id.0) << 1 | u64::from(affirmed),
+            Key::Value(subject, bits) => bits.rotate_left(17) ^ (u64::from(subject) << 33) ^ 1 << 63,
+            Key::Other(hash) => hash ^ 1 << 62,
+        }
+    }
 }
 
 /// The claims of a response as they are checked.
@@ -130,18 +148,20 @@ struct Claims<'a> {
     lexicon: &'a Lexicon,
     seen: KeyMap<u64, ()>,
     total: f64,
+    /// Sentences matched with the evidence's so far.
+    matched: usize,
     out: &'a mut Vec<Check>,
 }
 
 impl Claims<'_> {
-    /// Whether a claim is made for the first time.
+    /// Whether a claim is made for the first time; it is made then.
     fn first(&mut self, key: Key) -> bool {
-        let hash = match key {
-            Key::Concept(id, affirmed) => u64::from(id.0) << 1 | u64::from(affirmed),
-            Key::Value(subject, bits) => bits.rotate_left(17) ^ (u64::from(subject) << 33) ^ 1 << 63,
-            Key::Other(hash) => hash ^ 1 << 62,
-        };
-        self.seen.insert(hash, ()).is_none()
+        self.seen.insert(key.hash(), ()).is_none()
+    }
+
+    /// Whether a claim was made before.
+    fn made(&self, key: Key) -> bool {
+        self.seen.contains_key(&key.hash())
     }
 
     /// Adds a claim, resting on at most two places of the evidence.
@@ -155,6 +175,18 @@ impl Claims<'_> {
         let failed = matches!(outcome, Outcome::Unsupported | Outcome::Contradicted);
         let weight = if failed { 1.0 } else { 0.0 };
         self.push(rule, outcome, weight, span, places, note);
+    }
+
+    /// Whether one more sentence may be matched: what responses of any length cost stays bounded.
+    fn may_match(&mut self) -> bool {
+        self.matched += 1;
+        self.matched <= MATCHED
+    }
+
+    /// Whether a sentence goes on about what the one before it spoke of: "It shows ...".
+    fn goes_on(&self, sentence: usize) -> bool {
+        let tokens = &self.response.reading.tokens[self.response.reading.sentences[sentence].tokens.clone()];
+        tokens.first().is_some_and(|token| PRONOUNS.has(token.hash))
     }
 
     fn spans(&self, places: &[Place]) -> Vec<EvidenceSpan> {

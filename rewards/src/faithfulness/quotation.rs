@@ -4,7 +4,7 @@
 use super::{Claims, Key};
 use crate::lexicon::KeyMap;
 use crate::scored::{Outcome, Span};
-use crate::text::{Kind, Token, hash_word};
+use crate::text::{Kind, Token, Words};
 
 /// Words that a quotation has at least; with words that attribute it before it, and without.
 const ATTRIBUTED: usize = 3;
@@ -15,8 +15,13 @@ const LONGEST: usize = 64;
 const TOLERATED: f64 = 0.1;
 const ALTERED: f64 = 0.5;
 
-const ATTRIBUTING: &str = "states stated says said reports reported notes noted writes describes described complains \
-    quote quoted quoting according document vignette text passage abstract study reads mentions mentioned claims";
+/// Quotations that are looked up at most: each costs a pass over the evidence.
+const MOST: usize = 100;
+
+static ATTRIBUTING: Words = Words::new(
+    "states stated says said reports reported notes noted writes describes described complains \
+    quote quoted quoting according document vignette text passage abstract study reads mentions mentioned claims",
+);
 
 /// Checks all quotations; returns their spans, whose inside is no claim of its own.
 pub(super) fn check(claims: &mut Claims) -> Vec<Span> {
@@ -28,7 +33,7 @@ pub(super) fn check(claims: &mut Claims) -> Vec<Span> {
         let (opens, closes) = quote_mark(token, tokens.get(at + 1));
         match open {
             Some(start) if closes && at > start => {
-                if let Some(span) = one(claims, start + 1, at) {
+                if let Some(span) = one(claims, start + 1, at, found.len()) {
                     found.push(span);
                 }
                 open = None;
@@ -51,21 +56,21 @@ fn quote_mark(token: &Token, next: Option<&Token>) -> (bool, bool) {
     (opens, closes)
 }
 
-fn one(claims: &mut Claims, from: usize, to: usize) -> Option<Span> {
+/// Checks the quotation between two marks, the one after `count` others.
+fn one(claims: &mut Claims, from: usize, to: usize, count: usize) -> Option<Span> {
     let reading = &claims.response.reading;
     let words: Vec<u64> =
         reading.tokens[from..to].iter().filter(|t| t.kind != Kind::Mark).take(LONGEST).map(|t| t.hash).collect();
     let before = &reading.tokens[from.saturating_sub(8)..from];
-    let attributing = |hash: u64| ATTRIBUTING.split_whitespace().any(|word| hash_word(word) == hash);
-    let attributed = before.iter().any(|token| attributing(token.hash));
+    let attributed = before.iter().any(|token| ATTRIBUTING.has(token.hash));
     if words.len() < if attributed { ATTRIBUTED } else { BARE } {
         return None;
     }
     let span = reading.span(&(from..to));
     let key = words.iter().fold(7_u64, |hash, word| hash.rotate_left(9) ^ word);
-    let nearest = claims.evidence.tokens().iter().map(|text| distance(text, &words)).min().unwrap_or(words.len());
-    let share = nearest as f64 / words.len() as f64;
-    if claims.first(Key::Other(key)) {
+    if count < MOST && claims.first(Key::Other(key)) {
+        let nearest = claims.evidence.tokens().iter().map(|text| distance(text, &words)).min().unwrap_or(words.len());
+        let share = nearest as f64 / words.len() as f64;
         let (outcome, note) = if nearest == 0 {
             (Outcome::Supported, "the quotation stands in the evidence")
         } else if share <= TOLERATED {
@@ -113,8 +118,8 @@ fn edits(text: &[u64], quote: &[u64]) -> usize {
     for (line, word) in quote.iter().enumerate() {
         let mut diagonal = row[0];
         row[0] = line + 1;
-        for column in 0..text.len() {
-            let replaced = diagonal + usize::from(text[column] != *word);
+        for (column, known) in text.iter().enumerate() {
+            let replaced = diagonal + usize::from(known != word);
             diagonal = row[column + 1];
             row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
         }
@@ -125,6 +130,7 @@ fn edits(text: &[u64], quote: &[u64]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::hash_word;
 
     fn words(text: &str) -> Vec<u64> {
         text.split_whitespace().map(hash_word).collect()

@@ -6,36 +6,17 @@ use crate::evidence::{Place, Value, canonical, years};
 use crate::lexicon::{Cues, MeasureId};
 use crate::quantity::{Dimension, Quantity, Subject};
 use crate::scored::Outcome;
-use crate::text::hash_word;
+use crate::text::Words;
 
 /// A claimed value, its upper end, and half a unit of its last digit.
 type Stated = (f64, Option<f64>, f64);
 
 /// Words of a sentence that tell a course or a comparison: a number in it need not be a measured value.
-const TRENDS: &[&str] = &[
-    "increase",
-    "increased",
-    "decrease",
-    "decreased",
-    "rise",
-    "rose",
-    "fall",
-    "fell",
-    "drop",
-    "dropped",
-    "difference",
-    "change",
-    "changed",
-    "loss",
-    "lost",
-    "gain",
-    "gained",
-    "reduction",
-    "improved",
-    "trend",
-    "points",
-    "score",
-];
+static TRENDS: Words = Words::new(
+    "increase increased decrease decreased rise rose fall fell drop dropped difference change changed loss lost gain \
+    gained reduction improved trend points score",
+);
+static BY: Words = Words::new("by of");
 
 /// Checks one quantity of a clause about the patient.
 pub(super) fn check(claims: &mut Claims, sentence: usize, quantity: &Quantity) {
@@ -69,7 +50,10 @@ pub(super) fn check(claims: &mut Claims, sentence: usize, quantity: &Quantity) {
         }
     };
     let found = values.iter().find(|known| same(known, value, quantity)).map(|known| vec![known.place]);
-    let found = found.or_else(|| computed(claims, quantity, value, &values)).or_else(|| printed(claims, quantity));
+    let found = found.or_else(|| computed(claims, quantity, value, &values));
+    if found.is_none() && in_formula(claims, sentence, quantity) {
+        return;
+    }
     // Times of plans and rules ("within 4 hours", "repeat in 3 months") are no claims; a number of an option is
     // quotable.
     let history = match quantity.subject {
@@ -91,6 +75,11 @@ pub(super) fn check(claims: &mut Claims, sentence: usize, quantity: &Quantity) {
     let weight = if hedged { 0.5 } else { 1.0 };
     if let Some(places) = found {
         claims.push("quantity", Outcome::Supported, weight, quantity.span, &places, format!("{name} {printed}"));
+        return;
+    }
+    if let Some(place) = printed_elsewhere(claims, quantity) {
+        let note = format!("{name} {printed}: the evidence has the number for something else, or under another name");
+        claims.push("quantity", Outcome::Unverified, weight, quantity.span, &[place], note);
         return;
     }
     // A measure that the evidence gives other values for is contradicted; a duration may be about anything, and so may
@@ -120,12 +109,22 @@ pub(super) fn check(claims: &mut Claims, sentence: usize, quantity: &Quantity) {
     }
 }
 
+/// Whether a number stands between the operators of a formula: "0.93 * (HCO3 - 24.4)".
+fn in_formula(claims: &Claims, sentence: usize, quantity: &Quantity) -> bool {
+    let reading = &claims.response.reading;
+    let range = reading.sentences[sentence].tokens.clone();
+    let mark = |at: usize, marks: &[char]| marks.iter().any(|&mark| reading.tokens[at].is_mark(mark));
+    let before = quantity.tokens.start.checked_sub(1).filter(|at| range.contains(at));
+    let operated = before.is_some_and(|at| mark(at, &['*', '\u{d7}', '+', '-', '\u{2212}', '/']));
+    let mut tokens = range;
+    operated && tokens.any(|at| mark(at, &['=', '*', '\u{d7}']))
+}
+
 /// Whether the sentence tells a limit, a goal or a course.
 fn tells_trend(claims: &Claims, sentence: usize) -> bool {
     let reading = &claims.response.reading;
     let cued = reading.cues_of(sentence).iter().any(|cue| cue.value.has(Cues::TARGET));
-    let trend = |hash: u64| TRENDS.iter().any(|word| hash_word(word) == hash);
-    cued || reading.tokens[reading.sentences[sentence].tokens.clone()].iter().any(|token| trend(token.hash))
+    cued || reading.tokens[reading.sentences[sentence].tokens.clone()].iter().any(|token| TRENDS.has(token.hash))
 }
 
 /// What a value follows from: its measure's formula, two values of the same measure, or the age less a duration.
@@ -133,12 +132,26 @@ fn computed(claims: &Claims, quantity: &Quantity, value: Stated, values: &[Value
     let near = |x: f64, slack: f64| (x - value.0).abs() <= value.2.max(slack) * (1.0 + 1e-9) + 1e-9;
     match quantity.subject {
         Subject::Measure(id) => {
+            // "He weighs 50 kg": a value whose verb names no measure.
+            let dimension = claims.lexicon.measure(id).unit.dimension;
+            let free = quantity.unit.filter(|unit| values.is_empty() && unit.dimension == dimension);
+            if let Some(unit) = free {
+                let base = quantity.value * unit.factor + unit.offset;
+                let same = |known: &&Value| (known.value - base).abs() <= known.precision.max(0.001 * base.abs());
+                if let Some(known) = claims.evidence.others(dimension).find(same) {
+                    return Some(vec![known.place]);
+                }
+            }
             let derived = claims.evidence.derived(id, claims.lexicon);
             let formula = derived.into_iter().find(|(x, slack, _)| near(*x, *slack)).map(|(_, _, places)| places);
             formula.or_else(|| course(claims, quantity, id, values))
         }
         Subject::Age => {
             let (ages, durations) = (claims.evidence.ages(), claims.evidence.durations());
+            // "A 40 year male": an age without its word.
+            if let Some(known) = durations.iter().find(|d| ages.is_empty() && near(d.value / 365.25, 0.005)) {
+                return Some(vec![known.place]);
+            }
             let pair = ages.iter().find_map(|age| {
                 durations.iter().find(|d| near(age.value - d.value / 365.25, 0.5)).map(|d| vec![age.place, d.place])
             });
@@ -153,8 +166,7 @@ fn course(claims: &Claims, quantity: &Quantity, id: MeasureId, values: &[Value])
     let reading = &claims.response.reading;
     let start = quantity.tokens.start;
     let before = reading.tokens.get(start.checked_sub(1)?)?;
-    let told = ["by", "of"].iter().any(|word| hash_word(word) == before.hash);
-    if !told || values.len() > 12 {
+    if !BY.has(before.hash) || values.len() > 12 {
         return None;
     }
     let unit = claims.lexicon.measure(id).unit;
@@ -170,12 +182,18 @@ fn course(claims: &Claims, quantity: &Quantity, id: MeasureId, values: &[Value])
     None
 }
 
-/// The same printed number with a unit, for something that the reader bound otherwise in the evidence: a duration that
-/// stands there as an age, a value whose name the lexicon does not know.
-fn printed(claims: &Claims, quantity: &Quantity) -> Option<Vec<Place>> {
-    let loose = matches!(quantity.subject, Subject::Duration | Subject::Other);
-    let place = claims.evidence.number(quantity.value).filter(|_| loose)?;
-    quantity.high.is_none_or(|high| claims.evidence.number(high).is_some()).then(|| vec![place])
+/// The same printed number for what the reader bound otherwise in the evidence, or not at all: a duration that stands
+/// there as an age, "Bilirubin, direct: 7.8".
+fn printed_elsewhere(claims: &Claims, quantity: &Quantity) -> Option<Place> {
+    let unread = match quantity.subject {
+        Subject::Duration | Subject::Other => true,
+        Subject::Measure(id) => {
+            claims.evidence.values(id).is_empty() && claims.evidence.derived(id, claims.lexicon).is_empty()
+        }
+        Subject::Age => claims.evidence.ages().is_empty(),
+    };
+    let place = claims.evidence.number(quantity.value).filter(|_| unread)?;
+    quantity.high.is_none_or(|high| claims.evidence.number(high).is_some()).then_some(place)
 }
 
 /// Whether a value of the evidence is the claimed one: within the rounding of the printed digits, the coarser of both.
@@ -184,8 +202,10 @@ fn same(known: &Value, (value, high, precision): Stated, quantity: &Quantity) ->
     let tolerance = known.precision.max(precision).max(slack) * (1.0 + 1e-9) + 1e-9;
     // Equal printed numbers agree where one of them has no unit ("14" for "14 g/dL").
     let bare = !known.unit || quantity.unit.is_none();
+    // "Temperature -36.4": a dash of the note, not a sign.
+    let dashed = known.printed < 0.0 && known.printed == -quantity.value;
     let equal = (known.value - value).abs() <= tolerance || (bare && (known.printed - quantity.value).abs() <= 1e-9);
     let within =
         |low: f64, high: Option<f64>, x: f64| high.is_some_and(|high| low - tolerance <= x && x <= high + tolerance);
-    equal || within(known.value, known.high, value) || within(value, high, known.value)
+    equal || dashed || within(known.value, known.high, value) || within(value, high, known.value)
 }

@@ -77,6 +77,8 @@ cues! {
     LIMIT = 25, "limit";
     /// General knowledge, unless the clause is about the patient: "causes", "presents with".
     GENERAL_WEAK = 26, "general without a patient";
+    /// Aims at what follows without saying that it is there: "treatment of", "to avoid", "would be".
+    PLANS = 27, "plans what follows";
     /// Speaks for what stands before it: "is likely", "is supported by".
     SUPPORTS_SUBJECT = 28, "speaks for its subject";
     /// Speaks against what stands before it: "is unlikely", "does not fit".

@@ -33,8 +33,10 @@ impl Calculation {
     /// Whether the printed result is what the expression comes to, within rounding; a percentage may be printed as a
     /// share and the other way about.
     pub fn holds(&self) -> bool {
-        let near =
-            |value: f64| (value - self.result).abs() <= self.precision.max(ROUNDING * value.abs()) * (1.0 + 1e-9);
+        let near = |value: f64| {
+            value.is_finite()
+                && (value - self.result).abs() <= self.precision.max(ROUNDING * value.abs()) * (1.0 + 1e-9)
+        };
         near(self.value) || near(self.value * 100.0) || near(self.value / 100.0)
     }
 }

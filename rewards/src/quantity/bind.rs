@@ -1,12 +1,12 @@
 //! Finding the quantities of a text, and what each one measures.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
+use super::number::{is_number, number, precision};
 use super::unit::{Dimension, Unit, read_unit};
 use crate::assertion::Status;
-use crate::lexicon::{Cues, KeyMap, Lexicon, Match, Measure, MeasureId, Term};
-use crate::text::{Kind, Sentence, Token, hash_word};
+use crate::lexicon::{Cues, Lexicon, Match, Measure, MeasureId, Term};
+use crate::text::{Kind, Sentence, Token, Words};
 
 /// What a number is a value of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,71 +127,6 @@ pub fn quantities(
     }
 }
 
-/// Number words that stand before units of time in prose.
-const WORDS: &[(&str, f64)] = &[
-    ("one", 1.0),
-    ("two", 2.0),
-    ("three", 3.0),
-    ("four", 4.0),
-    ("five", 5.0),
-    ("six", 6.0),
-    ("seven", 7.0),
-    ("eight", 8.0),
-    ("nine", 9.0),
-    ("ten", 10.0),
-    ("eleven", 11.0),
-    ("twelve", 12.0),
-    ("fifteen", 15.0),
-    ("twenty", 20.0),
-    ("thirty", 30.0),
-    ("forty", 40.0),
-    ("fifty", 50.0),
-    ("sixty", 60.0),
-];
-
-/// Units of time, whose number may be printed as a word.
-const TIMES: &[&str] =
-    &["day", "days", "week", "weeks", "month", "months", "year", "years", "hour", "hours", "minute", "minutes"];
-
-/// What a number word comes to, and whether a word is a unit of time (0).
-fn word_value(hash: u64) -> Option<f64> {
-    static VALUES: OnceLock<KeyMap<u64, f64>> = OnceLock::new();
-    let values = VALUES.get_or_init(|| {
-        let words = WORDS.iter().map(|(word, value)| (hash_word(word), *value));
-        words.chain(TIMES.iter().map(|word| (hash_word(word), 0.0))).collect()
-    });
-    values.get(&hash).copied()
-}
-
-/// Whether a number starts here: in digits, or as a word before a unit of time ("three months ago").
-fn is_number(tokens: &[Token], sentence: &Sentence, at: usize) -> bool {
-    match tokens[at].kind {
-        Kind::Number => true,
-        Kind::Mark => false,
-        Kind::Word => {
-            let joined = tokens.get(at + 1).is_some_and(|next| next.is_mark('-'));
-            let unit = at + 1 + usize::from(joined);
-            word_value(tokens[at].hash).is_some_and(|value| value > 0.0)
-                && unit < sentence.tokens.end
-                && word_value(tokens[unit].hash) == Some(0.0)
-        }
-    }
-}
-
-fn number(text: &str, token: &Token) -> Option<f64> {
-    if token.kind == Kind::Word {
-        return word_value(token.hash);
-    }
-    let printed = token.text(text);
-    if printed.contains(',') { printed.replace(',', "").parse().ok() } else { printed.parse().ok() }
-}
-
-/// Half a unit of the last printed digit.
-fn precision(text: &str, token: &Token) -> f64 {
-    let decimals = token.text(text).split_once('.').map_or(0, |(_, decimals)| decimals.len());
-    0.5 * 10_f64.powi(-(decimals.min(12) as i32))
-}
-
 fn printed(text: &str, tokens: &[Token], sentence: &Sentence, at: usize) -> Printed {
     let end = sentence.tokens.end;
     let token = &tokens[at];
@@ -214,6 +149,7 @@ fn printed(text: &str, tokens: &[Token], sentence: &Sentence, at: usize) -> Prin
         }
     }
     found.name |= at > 0 && token.glued && tokens[at - 1].is_mark('#');
+    found.name |= at > 1 && token.glued && tokens[at - 1].is_mark('/') && tokens[at - 2].kind == Kind::Number;
     let numeric = |index: usize| index < end && tokens[index].kind == Kind::Number;
     // 120/80: a pair, both parts glued.
     if at + 2 < end && tokens[at + 1].is_mark('/') && tokens[at + 1].glued && numeric(at + 2) && tokens[at + 2].glued {
@@ -231,6 +167,8 @@ fn printed(text: &str, tokens: &[Token], sentence: &Sentence, at: usize) -> Prin
             && let Some(high) = number(text, &tokens[at + 2]).filter(|high| *high > found.value)
         {
             found.high = Some(high);
+            // "160-170/80-100": two ranges in one are not read.
+            found.name |= tokens.get(at + 3).filter(|_| at + 3 < end).is_some_and(|t| t.glued && t.is_mark('/'));
             found.precision = found.precision.max(precision(text, &tokens[at + 2]));
             found.tokens.end = at + 3;
             found.end = tokens[at + 2].end as usize;
@@ -358,7 +296,17 @@ fn is_vital_or_urine(measure: &Measure) -> bool {
 
 /// Nouns of values: right behind a measure they belong to it, further on to another one.
 fn is_head(text: &str, token: &Token) -> bool {
-    matches!(token.text(text), "count" | "score" | "gradient" | "gap" | "ratio" | "clearance" | "percentile" | "index")
+    matches!(
+        token.text(text),
+        "count" | "volume" | "score" | "gradient" | "gap" | "ratio" | "clearance" | "percentile" | "index"
+    )
+}
+
+static PERSONS: Words = Words::new("fetal foetal fetus maternal");
+
+/// Whether a term is said to be of another person than the patient.
+pub(crate) fn others(tokens: &[Token], term: &Match<Term>) -> bool {
+    term.tokens.start.checked_sub(1).is_some_and(|at| PERSONS.has(tokens[at].hash))
 }
 
 /// Words between a measure and its number.
@@ -381,7 +329,16 @@ fn nearest_measure(
             Some(unit) => unit.convert(printed.value, measure).is_some(),
         }
     };
+    // "Apgar scores at 1 and 5 minutes": a time.
+    let at_time = printed.unit.is_none()
+        && printed.tokens.start > sentence.tokens.start
+        && matches!(tokens[printed.tokens.start - 1].text(text), "at" | "by");
+    if at_time {
+        return None;
+    }
     let measures = terms.iter().filter_map(|term| match term.value {
+        // "Fetal heart rate": another person's.
+        Term::Measure(_) if others(tokens, term) => None,
         Term::Measure(id) => Some((id, term.tokens.clone())),
         Term::Concept(_) => None,
     });

@@ -3,7 +3,9 @@
 pub mod arithmetic;
 mod bind;
 pub mod formula;
+mod number;
 mod unit;
 
+pub(crate) use bind::others;
 pub use bind::{Quantity, Subject, quantities};
 pub use unit::{Dimension, Unit, read_unit};

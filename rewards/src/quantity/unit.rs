@@ -132,7 +132,7 @@ const UNITS: &[(&str, Dimension, f64)] = {
         ("kg", Mass, 1.0), ("kilograms", Mass, 1.0), ("kgs", Mass, 1.0), ("lb", Mass, 0.453_592_37), ("lbs", Mass, 0.453_592_37),
         ("pounds", Mass, 0.453_592_37), ("g", Mass, 1e-3), ("grams", Mass, 1e-3), ("mg", Mass, 1e-6), ("mcg", Mass, 1e-9), ("ug", Mass, 1e-9),
         ("cm", Length, 1.0), ("inches", Length, 2.54), ("inch", Length, 2.54), ("feet", Length, 30.48), ("ft", Length, 30.48),
-        ("meters", Length, 100.0), ("millimeters", Length, 0.1), ("centimeters", Length, 1.0),
+        ("meters", Length, 100.0), ("m", Length, 100.0), ("meter", Length, 100.0), ("millimeters", Length, 0.1), ("centimeters", Length, 1.0),
         ("day", Time, 1.0), ("days", Time, 1.0), ("week", Time, 7.0), ("weeks", Time, 7.0), ("wk", Time, 7.0), ("wks", Time, 7.0),
         ("month", Time, 30.4375), ("months", Time, 30.4375), ("mo", Time, 30.4375), ("year", Time, 365.25), ("years", Time, 365.25),
         ("yr", Time, 365.25), ("yrs", Time, 365.25), ("y/o", Time, 365.25), ("yo", Time, 365.25),
@@ -170,7 +170,7 @@ pub fn read_unit(text: &str) -> Option<(Unit, usize)> {
     let mut count = 0;
     let window = crate::text::head(text, WINDOW);
     let mut chars = window.char_indices().peekable();
-    if let Some(&(_, ' ' | '-' | '\u{a0}' | '\u{2011}')) = chars.peek() {
+    if let Some(&(_, ' ' | '-' | '\u{a0}' | '\u{2011}' | '\u{2013}')) = chars.peek() {
         chars.next();
     }
     while let Some((at, c)) = chars.next() {

@@ -51,6 +51,9 @@ fn ends_after(text: &str, tokens: &[Token], at: usize) -> bool {
         let closed = token.kind == Kind::Mark && ".!?:;)]}>|".chars().any(|mark| token.is_mark(mark));
         return bullet || numbered || closed || next.capital || next.kind == Kind::Number;
     }
+    if starts_item(tokens, at + 1) {
+        return true;
+    }
     if token.is_mark('!') || token.is_mark('?') {
         return !next.glued || next.capital;
     }
@@ -80,6 +83,23 @@ fn ends_after(text: &str, tokens: &[Token], at: usize) -> bool {
         return false;
     }
     next.capital || next.kind != Kind::Word || before.kind != Kind::Word || before.end - before.start > 3
+}
+
+/// Whether an item of a list starts within the line: "no effusion 2.Small nodule", "no effusion 2) small nodule".
+fn starts_item(tokens: &[Token], at: usize) -> bool {
+    let number = &tokens[at];
+    let [Some(mark), Some(word)] = [1, 2].map(|ahead| tokens.get(at + ahead)) else { return false };
+    if number.kind != Kind::Number || number.end - number.start > 2 || number.glued || !mark.glued {
+        return false;
+    }
+    let behind_word = at > 0 && tokens[at - 1].kind == Kind::Word;
+    if !behind_word {
+        return false;
+    }
+    // Within brackets, "(grade 2)" closes what was opened.
+    let open = tokens[at.saturating_sub(8)..at].iter().any(|token| token.is_mark('('));
+    (mark.is_mark('.') && word.glued && word.capital && word.end - word.start > 1)
+        || (mark.is_mark(')') && !open && word.kind == Kind::Word && !word.glued)
 }
 
 fn is_title(word: &str) -> bool {
@@ -118,6 +138,11 @@ mod tests {
         assert_eq!(
             split("Labs:\nK 4.1\n- no fever\n1. Cough\nand sputum\n\nPlan"),
             ["Labs:", "K 4.1", "- no fever", "1. Cough\nand sputum", "Plan"]
+        );
+        assert_eq!(split("1.No effusion 2.Small nodule"), ["1.No effusion", "2.Small nodule"]);
+        assert_eq!(
+            split("1) no effusion 2) small nodule (grade 2) seen"),
+            ["1) no effusion", "2) small nodule (grade 2) seen"]
         );
         assert_eq!(split("Lungs are normal.No effusion is seen"), ["Lungs are normal.", "No effusion is seen"]);
     }

@@ -244,8 +244,13 @@ fn word(text: &str, at: usize) -> (usize, u64, bool) {
 fn number_end(bytes: &[u8], at: usize) -> usize {
     let digits = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
     let mut end = at + digits(at);
-    while end - at <= 15 && bytes.get(end) == Some(&b',') && digits(end + 1) == 3 {
-        end += 4;
+    while end - at <= 15 && bytes.get(end) == Some(&b',') {
+        match digits(end + 1) {
+            3 => end += 4,
+            // Lakhs and crores: 3,75,000.
+            2 if bytes.get(end + 3) == Some(&b',') => end += 3,
+            _ => break,
+        }
     }
     if bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) {
         end += 1 + digits(end + 1);

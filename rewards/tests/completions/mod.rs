@@ -1,5 +1,6 @@
 //! Published completions of a language model with the cases that they answer, read from the data folder for tests and
-//! examples: MedQA (US, four options) and PubMedQA questions, answered by chain of thought or with retrieved passages
+//! examples: MedQA (US, four options), MedMCQA, MMLU professional medicine and
+//! PubMedQA questions, answered by chain of thought or with retrieved passages
 //! (MIRAGE, Xiong et al. 2024).
 
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use serde_json::Value;
 /// The data folder: `ATTENDING_DATA`, else the shared folder beside the checkout.
 pub(crate) fn folder() -> PathBuf {
     std::env::var("ATTENDING_DATA")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data").to_owned())
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data").to_owned())
         .into()
 }
 
@@ -28,12 +29,23 @@ pub(crate) fn read(folder: &Path) -> Option<Vec<(Case, Response)>> {
     let mut found = Vec::new();
     let medqa = medqa(&folder.join("medqa/us_4opt_test.jsonl"))?;
     let pubmedqa = pubmedqa(&folder.join("pubmedqa/ori_pqal.json"))?;
-    for (file, cases) in [("medqa.cot", &medqa), ("medqa.rag_32", &medqa), ("pubmedqa.rag_32", &pubmedqa)] {
+    let mmlu = professional_medicine(&folder.join("mmlu_medical/test.jsonl"))?;
+    let medmcqa = medmcqa(&folder.join("medmcqa/dev.jsonl"))?;
+    for (file, cases) in [
+        ("medqa.cot", &medqa),
+        ("medqa.rag_32", &medqa),
+        ("pubmedqa.rag_32", &pubmedqa),
+        ("mmlu.cot", &mmlu),
+        ("mmlu.rag_32", &mmlu),
+        ("medmcqa.cot", &medmcqa),
+        ("medmcqa.rag_32", &medmcqa),
+    ] {
         let text = unpacked(&predictions.join(format!("{file}.gpt-35-turbo-16k.jsonl.gz")))?;
         for line in text.lines() {
             let record: Value = serde_json::from_str(line).ok()?;
             let id = record["id"].as_str()?;
-            let case = cases.get(id)?;
+            // Of MMLU only the subject with vignettes is taken.
+            let Some(case) = cases.get(id) else { continue };
             let response = Response {
                 case_id: format!("{file}:{id}"),
                 text: record["completion"].as_str().map(str::to_owned),
@@ -56,6 +68,37 @@ fn medqa(path: &Path) -> Option<HashMap<String, Case>> {
     let mut cases = HashMap::new();
     for (index, case) in CaseFile::open(path, &Choice::Auto, false).ok()?.enumerate() {
         cases.insert(format!("{index:04}"), case.ok()?);
+    }
+    Some(cases)
+}
+
+/// The questions of professional medicine by the completions' ids: the running number within the subject.
+fn professional_medicine(path: &Path) -> Option<HashMap<String, Case>> {
+    let mut cases = HashMap::new();
+    for line in std::fs::read_to_string(path).ok()?.lines() {
+        let record: Value = serde_json::from_str(line).ok()?;
+        if record["subject"] != "professional_medicine" {
+            continue;
+        }
+        let id = format!("professional_medicine-{:03}", cases.len());
+        let mut case = Case::new(id.clone(), Task::SingleChoice, record["question"].as_str()?);
+        let options = record["options"].as_object()?;
+        case.options = options.iter().map(|(key, text)| AnswerOption::new(key, text.as_str().unwrap_or(""))).collect();
+        cases.insert(id, case);
+    }
+    Some(cases)
+}
+
+/// The questions of MedMCQA by their ids; its options are single fields.
+fn medmcqa(path: &Path) -> Option<HashMap<String, Case>> {
+    let mut cases = HashMap::new();
+    for line in std::fs::read_to_string(path).ok()?.lines() {
+        let record: Value = serde_json::from_str(line).ok()?;
+        let id = record["id"].as_str()?;
+        let mut case = Case::new(format!("medmcqa:{id}"), Task::SingleChoice, record["question"].as_str()?);
+        let options = [("A", "opa"), ("B", "opb"), ("C", "opc"), ("D", "opd")];
+        case.options = options.map(|(key, field)| AnswerOption::new(key, record[field].as_str().unwrap_or(""))).into();
+        cases.insert(id.to_owned(), case);
     }
     Some(cases)
 }
