@@ -42,11 +42,10 @@ pub(super) fn negation(settings: &Settings, lexicon: &Lexicon, report: &mut Repo
         );
         for (sentence, record) in sentences.iter().zip(&records).filter(|(_, record)| record.truth != record.score) {
             let kind = if record.truth > 0.5 { "missed" } else { "false" };
-            report.failures.push(format!(
-                "{name} | {kind} | {} | {}",
-                &sentence.text[sentence.span[0]..sentence.span[1]],
-                sentence.text
-            ));
+            report.fail(
+                record.unit,
+                format!("{name} | {kind} | {} | {}", &sentence.text[sentence.span[0]..sentence.span[1]], sentence.text),
+            );
         }
     }
     Ok(())
@@ -198,9 +197,10 @@ pub(super) fn consultations(settings: &Settings, lexicon: &Lexicon, report: &mut
             sizes.push(length(&claim.text));
             let lower = format!(" {}", claim.text.to_lowercase());
             negative.push([" no ", " not ", " nil ", " never ", " none"].iter().any(|word| lower.contains(word)));
-            report
-                .failures
-                .push(format!("PriMock | {} | {:.2} {} | {}", claim.label, found.score, found.opposed, claim.text));
+            report.fail(
+                &case.id,
+                format!("PriMock | {} | {:.2} {} | {}", claim.label, found.score, found.opposed, claim.text),
+            );
         }
     }
     let baselines = [("length", sizes), ("overlap", words), ("windowed idf", weighted)];

@@ -104,12 +104,15 @@ fn single_edits(all: &[Honest], scorer: &Scorer, report: &mut Report) {
                 if let (Some(a), Some(b)) = (value(&before, variant.falls), value(&after, variant.falls)) {
                     let outcome = if (a - b).abs() < 1e-12 { 0.5 } else { f64::from(u8::from(a > b)) };
                     if outcome < 1.0 {
-                        report.failures.push(format!(
-                            "edit {} | {} | {a:.2} to {b:.2} | {}",
-                            variant.name,
-                            honest.case.id,
-                            changed(&variant.base, &variant.text)
-                        ));
+                        report.fail(
+                            &honest.case.id,
+                            format!(
+                                "edit {} | {} | {a:.2} to {b:.2} | {}",
+                                variant.name,
+                                honest.case.id,
+                                changed(&variant.base, &variant.text)
+                            ),
+                        );
                     }
                     fell.entry(variant.name).or_default().push((at, outcome));
                     raw.entry(variant.name).or_default().push((at, a, b));
@@ -179,10 +182,13 @@ fn all_tricks(all: &[Honest], scorer: &Scorer, published: &Scorer, report: &mut 
             let record = |score| Judged { unit: &honest.case.id, truth: 1.0, score, fixed: 0.0 };
             all_lose &= own.reward > ours.reward;
             if own.reward <= ours.reward {
-                report.failures.push(format!(
-                    "trick {} | {} | honest {:?} {:?} trick {:?} {:?}",
-                    trick.name, honest.case.id, own.reward, own.objectives, ours.reward, ours.objectives
-                ));
+                report.fail(
+                    &honest.case.id,
+                    format!(
+                        "trick {} | {} | honest {:?} {:?} trick {:?} {:?}",
+                        trick.name, honest.case.id, own.reward, own.objectives, ours.reward, ours.objectives
+                    ),
+                );
             }
             outcomes.entry(trick.name).or_default().push(record(beats(&own, &ours)));
             theirs.entry(trick.name).or_default().push(record(f64::from(u8::from(published.reward >= their.reward))));

@@ -34,7 +34,7 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Files that were not there.
     pub left_out: Vec<String>,
-    /// Records on which a verifier and people part, for reading; no part of the written report.
+    /// Records of the tuning half on which a verifier and people part, for reading; no part of the written report.
     pub failures: Vec<String>,
 }
 
@@ -67,6 +67,13 @@ impl Report {
             let (n, units) = (own.len(), units(&own));
             let value = estimate(&own, statistic);
             self.rows.push(Row { group, name: name.to_owned(), half: label, value, n, units, baselines, bar });
+        }
+    }
+
+    /// Keeps a failure for reading, if its unit is of the tuning half: the other half is not looked at.
+    pub fn fail(&mut self, unit: &str, message: String) {
+        if is_tuning(unit) {
+            self.failures.push(message);
         }
     }
 
