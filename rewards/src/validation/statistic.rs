@@ -177,9 +177,9 @@ fn mix(mut z: u64) -> u64 {
 
 /// FNV-1a of a text, its halves folded, so that the low bit is a fair coin.
 fn fingerprint(text: &str) -> u64 {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     hash ^ (hash >> 32)
 }
 
@@ -232,14 +232,14 @@ mod tests {
     #[test]
     fn the_interval_of_a_mean_and_of_clusters() {
         let names: Vec<String> = (0..400).map(|i| i.to_string()).collect();
-        let record = |i: usize, unit: usize| {
-            Judged { unit: &names[unit], truth: 0.0, score: (i % 2) as f64, fixed: 0.0 }
-        };
+        let record =
+            |i: usize, unit: usize| Judged { unit: &names[unit], truth: 0.0, score: (i % 2) as f64, fixed: 0.0 };
         let alone: Vec<Judged> = (0..400).map(|i| record(i, i)).collect();
         let found = estimate(&alone, mean).unwrap();
         assert!((found.high - found.low - 2.0 * 1.96 * 0.5 / 20.0).abs() < 0.012, "{found:?}");
         // The same records in 20 units of one value each: the interval is sqrt(20) times as wide.
-        let units: Vec<Judged> = (0..400).map(|i| Judged { score: ((i / 20) % 2) as f64, ..record(i, i / 20) }).collect();
+        let units: Vec<Judged> =
+            (0..400).map(|i| Judged { score: ((i / 20) % 2) as f64, ..record(i, i / 20) }).collect();
         let found = estimate(&units, mean).unwrap();
         assert!((found.high - found.low - 2.0 * 1.96 * 0.5 / 20_f64.sqrt()).abs() < 0.06, "{found:?}");
     }
