@@ -22,17 +22,24 @@ const COVERAGE_SHARE: f64 = 0.65;
 pub struct Scorer {
     rubric: Rubric,
     lexicon: Arc<Lexicon>,
+    answers: answer::Settings,
 }
 
 impl Scorer {
     /// A scorer with the built-in lexicon.
     pub fn new(rubric: Rubric) -> Scorer {
-        Scorer { rubric, lexicon: Lexicon::built_in() }
+        Scorer::with_lexicon(rubric, Lexicon::built_in())
     }
 
     /// A scorer with a lexicon of one's own.
     pub fn with_lexicon(rubric: Rubric, lexicon: Arc<Lexicon>) -> Scorer {
-        Scorer { rubric, lexicon }
+        Scorer { rubric, lexicon, answers: answer::Settings::default() }
+    }
+
+    /// The same with other measures of sets and rankings.
+    pub fn with_answers(mut self, answers: answer::Settings) -> Scorer {
+        self.answers = answers;
+        self
     }
 
     /// The rubric.
@@ -62,7 +69,7 @@ impl Scorer {
         let mut reasons = BTreeMap::new();
 
         let unscorable = answer::unscorable(case);
-        let judged = answer::judge(case, &text, &parsed.sections);
+        let judged = answer::judge_with(case, &text, &parsed.sections, &self.lexicon, self.answers);
         match unscorable {
             None => {
                 checks.push(judged.check.clone());
