@@ -114,7 +114,29 @@ fn bad_input_is_told_in_one_line() {
             None,
             "unknown objective `tidiness`",
         ),
-        (&["--cases", &cases, "--responses", &answers, "--preset", "best"], None, "best"),
+        (&["--cases", &cases, "--responses", &answers, "--preset", "best"], None, "best: cannot read"),
+        (
+            &["--cases", &cases, "--responses", &answers, "--rubric", "nowhere.toml"],
+            None,
+            "presets are crpo, clinical-r1",
+        ),
+        (
+            &[
+                "--cases",
+                &cases,
+                "--responses",
+                &answers,
+                "--weights",
+                "accuracy=0,faithfulness=0,comprehensiveness=0,format=0",
+            ],
+            None,
+            "--weights: all weights are 0",
+        ),
+        (
+            &["--cases", &cases, "--responses", &answers, "--preset", "clinical-r1", "--weights", "format=1"],
+            None,
+            "one published formula",
+        ),
     ];
     for (arguments, input, message) in rows {
         let run = score(arguments, *input);
@@ -126,4 +148,153 @@ fn bad_input_is_told_in_one_line() {
     let run = score(&["--cases", &cases, "--responses", "-", "--skip-bad"], Some(&unknown));
     assert!(run.status.success());
     assert_eq!(records(&String::from_utf8(run.stdout).unwrap()).len(), 1);
+}
+
+/// Writes `text` beside the other files; gives its path.
+fn written(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// A refusal: exit status 2, one line on standard error, nothing scored.
+#[track_caller]
+fn refused(arguments: &[&str], input: Option<&str>, parts: &[&str]) {
+    let run = score(arguments, input);
+    let error = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(2), "{error}");
+    assert_eq!(error.trim_end().lines().count(), 1, "{error}");
+    for part in parts {
+        assert!(error.contains(part), "{part:?} is not in {error:?}");
+    }
+}
+
+#[test]
+fn rubric_files_say_what_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, answers, _) = files(folder.path());
+    let rubric = written(folder.path(), "ward.toml", "verifiers = [\"answer\", \"sections\"]\n[weights]\nformat = 1\n");
+    let run = score(&["--cases", &cases, "--responses", &answers, "--rubric", &rubric], None);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    for record in records(&String::from_utf8(run.stdout).unwrap()) {
+        let objectives = &record["objectives"];
+        assert_eq!(record["reasons"]["faithfulness"], "not_in_rubric");
+        let (Some(accuracy), Some(format)) = (objectives["accuracy"].as_f64(), objectives["format"].as_f64()) else {
+            continue;
+        };
+        // (accuracy + max(accuracy, 0.3) * format) / 2
+        let expected = (accuracy + accuracy.max(0.3) * format) / 2.0;
+        assert!((record["reward"].as_f64().unwrap() - expected).abs() < 1e-12, "{record}");
+    }
+    let bad = |text: &str, sentence: &str| {
+        let rubric = written(folder.path(), "bad.toml", text);
+        refused(&["--cases", &cases, "--responses", &answers, "--rubric", &rubric], None, &["bad.toml:", sentence]);
+    };
+    bad("\nwieghts = {}\n", "bad.toml:2: unknown key `wieghts`; did you mean `weights`?");
+    bad(
+        "[weights]\naccuracy = 0\nfaithfulness = 0.0\ncomprehensiveness = 0\nformat = 0",
+        "bad.toml:1: `weights` are all 0: at least one objective must count",
+    );
+    let lexicon = written(folder.path(), "lexicon.toml", "lexicons = [\"built-in\", \"absent.txt\"]\n");
+    refused(&["--cases", &cases, "--responses", &answers, "--rubric", &lexicon], None, &["absent.txt: cannot read"]);
+    let unreadable = written(folder.path(), "bytes.toml", b"preset = \"\xff\"");
+    refused(&["--cases", &cases, "--responses", &answers, "--rubric", &unreadable], None, &["byte 10 is not UTF-8"]);
+}
+
+#[test]
+fn the_second_opinion_explains_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, answers, _) = files(folder.path());
+    let run = score(&["--cases", &cases, "--responses", &answers, "--rubric", "held-out", "--explain", "--json"], None);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let own = ["last_words", "grounding", "figures", "polarity", "families", "rivals"];
+    let mut checks = 0;
+    for record in records(&String::from_utf8(run.stdout).unwrap()) {
+        for check in record["checks"].as_array().unwrap() {
+            assert!(own.contains(&check["rule"].as_str().unwrap()) && check["note"].is_string(), "{check}");
+            assert_eq!(check["response"].is_null(), check["excerpt"].is_null());
+            checks += 1;
+        }
+    }
+    assert!(checks > 100);
+}
+
+#[test]
+fn explanations_mark_the_response_and_are_plain_when_piped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, _, _) = files(folder.path());
+    let case = &synth::cases(1, 5, Split::Train)[0];
+    let text = "<think>The potassium is 9.9 mmol/L.\u{1b}[2J</think><answer>x</answer>";
+    let response = serde_json::json!({"case_id": case.id, "text": text}).to_string();
+    let run = score(&["--cases", &cases, "--responses", "-", "--explain"], Some(&response));
+    let shown = String::from_utf8(run.stdout).unwrap();
+    assert!(shown.contains("[9.9 mmol/L](") && shown.contains("stands nowhere in the evidence"), "{shown}");
+    // No colours in a pipe, and what the response would do to a terminal is shown, not done.
+    assert!(!shown.contains('\u{1b}') && shown.contains("\u{241b}[2J"), "{shown:?}");
+}
+
+#[test]
+fn bad_cases_are_data_errors_and_score_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let response = r#"{"case_id":"1","text":"The answer is 1."}"#;
+    let bad = |name: &str, case: &[u8], parts: &[&str]| {
+        let path = written(folder.path(), name, case);
+        refused(&["--cases", &path, "--responses", "-"], Some(response), parts);
+    };
+    let options = r#""options":[{"text":"x"},{"key":"B","text":"y"}]"#;
+    bad(
+        "options.jsonl",
+        format!(r#"{{"id":"1","task":"single_choice","question":"q",{options},"answer":{{"keys":["B"]}}}}"#).as_bytes(),
+        &["options.jsonl, line 1", "key"],
+    );
+    let options = r#""options":[{"key":"","text":"x"},{"key":"B","text":"y"}]"#;
+    bad(
+        "blank.jsonl",
+        format!(r#"{{"id":"1","task":"single_choice","question":"q",{options},"answer":{{"keys":["B"]}}}}"#).as_bytes(),
+        &["blank.jsonl, line 1: field `options[0].key`: is empty"],
+    );
+    // A gold answer that cannot be parsed: cookbook#335 gave it a reward of 1.
+    bad(
+        "gold.jsonl",
+        br#"{"id":"1","task":"numeric","question":"q","answer":{"number":{"value":"one"}}}"#,
+        &["gold.jsonl, line 1", "answer.number"],
+    );
+    bad(
+        "date.jsonl",
+        br#"{"id":"1","task":"date","question":"q","answer":{"date":"next week"}}"#,
+        &["date.jsonl, line 1: field `answer.date`: found \"next week\""],
+    );
+    bad("empty.jsonl", b"{}", &["empty.jsonl, line 1"]);
+    bad("nothing.jsonl", b"", &["nothing.jsonl: no cases in it"]);
+    bad(
+        "question.jsonl",
+        br#"{"id":"1","task":"numeric","question":" ","answer":{"number":{"value":1}}}"#,
+        &["question.jsonl, line 1: field `question`: is empty"],
+    );
+    bad(
+        "bytes.jsonl",
+        b"{\"id\":\"1\",\"task\":\"numeric\",\"question\":\"\xff\",\"answer\":{\"number\":{\"value\":1}}}",
+        &["bytes.jsonl, line 1", "UTF-8"],
+    );
+    let good = br#"{"id":"1","task":"numeric","question":"q","answer":{"number":{"value":1}}}"#;
+    let cases = written(folder.path(), "cases.jsonl", good);
+    let bytes = written(folder.path(), "responses.jsonl", b"{\"case_id\":\"1\",\"text\":\"\xff\"}");
+    refused(&["--cases", &cases, "--responses", &bytes], None, &["responses.jsonl, line 1", "UTF-8"]);
+}
+
+/// One response of 50 MB is scored by every preset, and explained in a page.
+#[test]
+fn a_response_of_fifty_megabytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, _, _) = files(folder.path());
+    let case = &synth::cases(1, 5, Split::Train)[0];
+    let text = "The potassium is 9.9 mmol/L and there is no fever. ".repeat(1_000_000);
+    let response = serde_json::json!({"case_id": case.id, "text": text}).to_string();
+    let path = written(folder.path(), "long.jsonl", response);
+    for rubric in ["crpo", "held-out", "clinical-r1", "accuracy-only"] {
+        let run = score(&["--cases", &cases, "--responses", &path, "--rubric", rubric, "--explain"], None);
+        let shown = String::from_utf8(run.stdout).unwrap();
+        assert!(run.status.success(), "{rubric}: {}", String::from_utf8_lossy(&run.stderr));
+        assert!(shown.contains("reward") && shown.len() < 1_000_000, "{rubric}: {} bytes", shown.len());
+    }
 }

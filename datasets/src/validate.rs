@@ -118,6 +118,23 @@ fn is_yes_no_maybe(word: &str) -> bool {
     matches!(word, "yes" | "no" | "maybe")
 }
 
+/// Whether a text is a day of the calendar: `2024-02-29` or `2/29/2024`.
+fn is_date(text: &str) -> bool {
+    let numbers = |mark| -> Option<Vec<u32>> { text.trim().split(mark).map(|part| part.parse().ok()).collect() };
+    let (year, month, day) = match (numbers('-').as_deref(), numbers('/').as_deref()) {
+        (Some(&[year, month, day]), _) | (_, Some(&[month, day, year])) => (year, month, day),
+        _ => return false,
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return false,
+    };
+    (1000..10_000).contains(&year) && (1..=days).contains(&day)
+}
+
 /// The answer may be missing altogether (unlabelled cases); where there is one, it must suit the task.
 fn answer(case: &Case) -> Result<(), Problem> {
     let answer = &case.answer;
@@ -168,13 +185,18 @@ fn answer(case: &Case) -> Result<(), Problem> {
                 }
             }
         },
-        Task::Date if answer.date.is_none() && answer.weeks_days.is_none() => {
-            return lacks("date", "a date (or weeks_days)");
-        }
+        Task::Date => match &answer.date {
+            None if answer.weeks_days.is_none() => return lacks("date", "a date (or weeks_days)"),
+            Some(date) if !is_date(date) => {
+                let message = format!("found {date:?}, expected a day that exists, as YYYY-MM-DD or M/D/YYYY");
+                return Err(Problem::new("answer.date", message));
+            }
+            _ => {}
+        },
         Task::Diagnosis if answer.texts.is_empty() => return lacks("texts", "accepted wordings"),
         Task::RankedList if answer.ranked.is_empty() => return lacks("ranked", "the right list"),
         Task::Rubric if answer.rubric.is_empty() => return lacks("rubric", "rubric items"),
-        Task::Date | Task::Diagnosis | Task::RankedList | Task::Rubric | Task::Dialogue => {}
+        Task::Diagnosis | Task::RankedList | Task::Rubric | Task::Dialogue => {}
     }
     let mut seen = HashSet::new();
     for (i, item) in answer.rubric.iter().enumerate() {
@@ -222,6 +244,23 @@ mod tests {
             let message = fault(&json);
             assert!(message.contains(expected), "{message} does not say {expected:?}");
         }
+    }
+
+    /// A gold answer that cannot be read would reward nothing, or everything.
+    #[test]
+    fn gold_dates_are_days_of_the_calendar() {
+        for text in ["2024-02-29", "2/29/2024", "12/1/1999", " 2023-07-31 "] {
+            assert!(is_date(text), "{text}");
+        }
+        for text in ["", "soon", "2023-02-29", "13/1/2024", "4/31/2024", "24-1-1", "2024-1", "1-1-2024-1", "-1/2/2024"]
+        {
+            assert!(!is_date(text), "{text}");
+        }
+        let message = fault(r#"{"id":"1","task":"date","question":"q","answer":{"date":"next week"}}"#);
+        assert_eq!(
+            message,
+            "field `answer.date`: found \"next week\", expected a day that exists, as YYYY-MM-DD or M/D/YYYY"
+        );
     }
 
     #[test]

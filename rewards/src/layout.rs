@@ -2,6 +2,7 @@
 
 use crate::language;
 use crate::parsed::Parsed;
+use crate::rubric::Rubric;
 use crate::scored::{Check, Objective, Outcome};
 use crate::sections::{DefectKind, Format};
 
@@ -25,7 +26,7 @@ pub(crate) fn value(checks: &[Check]) -> f64 {
 }
 
 /// Makes a check for each defect, and one for whole sections.
-pub(crate) fn check(response: &Parsed, format: Format, out: &mut Vec<Check>) {
+pub(crate) fn check(response: &Parsed, rubric: &Rubric, out: &mut Vec<Check>) {
     let mut push = |rule: &'static str, outcome, weight, response, note: String| {
         let evidence = Vec::new();
         out.push(Check {
@@ -39,7 +40,7 @@ pub(crate) fn check(response: &Parsed, format: Format, out: &mut Vec<Check>) {
             note,
         });
     };
-    if format == Format::Plain && response.text.trim().is_empty() {
+    if rubric.format == Format::Plain && response.text.trim().is_empty() {
         push("sections", Outcome::Malformed, 1.0, None, "the response is empty".to_owned());
     }
     for defect in &response.sections.defects {
@@ -50,7 +51,7 @@ pub(crate) fn check(response: &Parsed, format: Format, out: &mut Vec<Check>) {
         push("sections", Outcome::Correct, 0.0, None, "sections are whole and in order".to_owned());
     }
     let (share, letters) = language::share(response.text);
-    if letters > 0 && share < 0.95 {
+    if letters > 0 && share < rubric.thresholds.latin_letters {
         let note = format!("{:.0} % of the letters are Latin", share * 100.0);
         push("language", Outcome::Malformed, 0.5 * (1.0 - share), None, note);
     }

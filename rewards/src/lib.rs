@@ -7,7 +7,8 @@
 //! The way of a response: [`sections`] finds reasoning and conclusion, [`reading`] the tokens, sentences, concepts with
 //! their status ([`assertion`]) and quantities ([`quantity`]), [`verdict`] what is said about each option, [`claims`]
 //! what is claimed about this patient. [`answer`], [`faithfulness`], [`coverage`], [`differential`], [`economy`] and
-//! [`layout`] make the checks; [`rubric`] makes one number of the objectives.
+//! [`layout`] make the checks; [`rubric`] makes one number of the objectives. [`held_out`] is a second opinion that shares
+//! no rule with them.
 
 pub mod advantage;
 pub mod answer;
@@ -21,6 +22,7 @@ pub mod economy;
 pub mod evidence;
 pub mod explain;
 pub mod faithfulness;
+pub mod held_out;
 pub mod language;
 pub mod layout;
 pub mod lexicon;
@@ -40,7 +42,7 @@ pub mod verdict;
 pub use batch::score_batch;
 pub use evidence::EvidenceIndex;
 pub use response::Response;
-pub use rubric::{Preset, Rubric, RubricError};
+pub use rubric::{Preset, Rubric, RubricError, RubricFile, Verifier};
 pub use scored::{AnswerReading, Check, EvidenceSpan, Objective, Outcome, Scored, Span};
 pub use scorer::Scorer;
 pub use sections::Format;

@@ -10,12 +10,9 @@ use crate::evidence::EvidenceIndex;
 use crate::lexicon::Lexicon;
 use crate::parsed::Parsed;
 use crate::response::Response;
-use crate::rubric::{Preset, Rubric};
+use crate::rubric::{Preset, Rubric, Verifier};
 use crate::scored::{AnswerReading, Check, Objective, Outcome, Scored};
-use crate::{answer, clinical_r1, coverage, differential, economy, faithfulness, layout};
-
-/// How coverage and differential make comprehensiveness where both apply.
-const COVERAGE_SHARE: f64 = 0.65;
+use crate::{answer, clinical_r1, coverage, differential, economy, faithfulness, held_out, layout};
 
 /// Scores responses by a rubric. Cheap to clone, shared by threads, the same result on any of them.
 #[derive(Debug, Clone)]
@@ -59,8 +56,10 @@ impl Scorer {
 
     /// Scores one response. `evidence` must be this scorer's index of `case`.
     pub fn score(&self, case: &Case, evidence: &EvidenceIndex, response: &Response) -> Scored {
-        if self.rubric.preset == Preset::ClinicalR1 {
-            return self.score_published(case, response);
+        match self.rubric.preset {
+            Preset::ClinicalR1 => return self.score_published(case, response),
+            Preset::HeldOut => return held_out::score(&self.rubric, case, response),
+            Preset::Crpo | Preset::AccuracyOnly => {}
         }
         let (text, reasoning) = joined(response);
         let parsed = Parsed::new(&text, reasoning, self.rubric.format, evidence, &self.lexicon);
@@ -68,7 +67,10 @@ impl Scorer {
         let mut objectives = BTreeMap::new();
         let mut reasons = BTreeMap::new();
 
-        let unscorable = answer::unscorable(case);
+        let unscorable = match self.rubric.uses(Verifier::Answer) {
+            true => answer::unscorable(case),
+            false => Some("not_in_rubric".to_owned()),
+        };
         let judged = answer::judge_with(case, &text, &parsed.sections, &self.lexicon, self.answers);
         match unscorable {
             None => {
@@ -98,23 +100,25 @@ impl Scorer {
         if !self.rubric.counts(Objective::Comprehensiveness) {
             set(Objective::Comprehensiveness, Err("not_in_rubric"));
         } else {
-            let covers = evidence.clinical() >= coverage::NEEDED;
-            let differs = differential::applies(case);
+            let covers = self.rubric.uses(Verifier::Coverage) && evidence.clinical() >= coverage::NEEDED;
+            let differs = self.rubric.uses(Verifier::Differential) && differential::applies(case);
             if covers {
                 coverage::check(&parsed, evidence, chosen, &self.lexicon, &mut checks);
             }
             if differs {
-                differential::check(&parsed, evidence, chosen, &mut checks);
+                differential::check(case, &parsed, evidence, chosen, &mut checks);
             }
             if covers || differs {
-                economy::check(&parsed, &self.lexicon, &mut checks);
-                set(Objective::Comprehensiveness, Ok(comprehensiveness(&checks)));
+                if self.rubric.uses(Verifier::Economy) {
+                    economy::check(&parsed, evidence, &self.lexicon, &self.rubric.thresholds, &mut checks);
+                }
+                set(Objective::Comprehensiveness, Ok(self.comprehensiveness(&checks)));
             } else {
                 set(Objective::Comprehensiveness, Err("no_evidence"));
             }
         }
         if self.rubric.counts(Objective::Format) {
-            layout::check(&parsed, self.rubric.format, &mut checks);
+            layout::check(&parsed, &self.rubric, &mut checks);
             set(Objective::Format, Ok(layout::value(&checks)));
         } else {
             set(Objective::Format, Err("not_in_rubric"));
@@ -133,6 +137,17 @@ impl Scorer {
             answer: judged.reading,
             checks,
         }
+    }
+
+    /// Comprehensiveness from its checks.
+    fn comprehensiveness(&self, checks: &[Check]) -> f64 {
+        let share = self.rubric.thresholds.coverage_share;
+        let value = match (coverage::value(checks), differential::value(checks)) {
+            (Some(coverage), Some(differential)) => share * coverage + (1.0 - share) * differential,
+            (Some(value), None) | (None, Some(value)) => value,
+            (None, None) => 0.0,
+        };
+        value * economy::value(checks)
     }
 
     /// The published scalar; its parts, clamped to [0, 1], stand as objectives.
@@ -185,18 +200,8 @@ impl Scorer {
     }
 }
 
-/// Comprehensiveness from its checks.
-fn comprehensiveness(checks: &[Check]) -> f64 {
-    let value = match (coverage::value(checks), differential::value(checks)) {
-        (Some(coverage), Some(differential)) => COVERAGE_SHARE * coverage + (1.0 - COVERAGE_SHARE) * differential,
-        (Some(value), None) | (None, Some(value)) => value,
-        (None, None) => 0.0,
-    };
-    value * economy::value(checks)
-}
-
 /// The text that is read, and the bytes of it that belong to the `reasoning` field (its closing line break included).
-fn joined(response: &Response) -> (Cow<'_, str>, usize) {
+pub(crate) fn joined(response: &Response) -> (Cow<'_, str>, usize) {
     let text = response.text.as_deref().unwrap_or("");
     match response.reasoning.as_deref().filter(|reasoning| !reasoning.is_empty()) {
         None => (Cow::Borrowed(text), 0),
@@ -205,7 +210,7 @@ fn joined(response: &Response) -> (Cow<'_, str>, usize) {
 }
 
 /// Moves a span of the joined text to the field that it lies in; one that crosses the border keeps its larger part.
-fn place(check: &mut Check, border: usize) {
+pub(crate) fn place(check: &mut Check, border: usize) {
     let Some([start, end]) = check.response else { return };
     if start >= border {
         check.response = Some([start - border, end - border]);

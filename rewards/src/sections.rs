@@ -31,18 +31,18 @@ impl Format {
         }
     }
 
+    /// Every format with its name in configurations.
+    pub const NAMES: &'static [(&'static str, Format)] = &[
+        ("think_answer", Format::ThinkAnswer),
+        ("dx_conclusion", Format::DxConclusion),
+        ("plain", Format::Plain),
+        ("json", Format::Json),
+        ("prefilled_think", Format::PrefilledThink),
+    ];
+
     /// The format of that name in configurations.
     pub fn named(name: &str) -> Option<Format> {
-        [
-            ("think_answer", Format::ThinkAnswer),
-            ("dx_conclusion", Format::DxConclusion),
-            ("plain", Format::Plain),
-            ("json", Format::Json),
-            ("prefilled_think", Format::PrefilledThink),
-        ]
-        .into_iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, format)| format)
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
     }
 }
 

@@ -37,9 +37,9 @@ pub(super) struct EvalArgs {
     /// Seed of the samples
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Longest answer, tokens
-    #[arg(long, value_name = "N", default_value_t = 512)]
-    max_new_tokens: usize,
+    /// Longest answer, tokens [default: 512, or half of the model's context where that is less]
+    #[arg(long, value_name = "N")]
+    max_new_tokens: Option<usize>,
     /// Longest prompt, tokens; cases with longer ones are left out and counted
     #[arg(long, value_name = "N", default_value_t = 4096)]
     max_prompt_tokens: usize,
@@ -61,10 +61,17 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     source.value("model.path", Value::String(args.model.clone()), "--model")?;
     source.value("prompt.format", Value::String(args.format.clone()), "--format")?;
     source.value("data.max_prompt_tokens", integer(args.max_prompt_tokens), "--max-prompt-tokens")?;
-    source.value("rollout.max_new_tokens", integer(args.max_new_tokens), "--max-new-tokens")?;
+    if let Some(tokens) = args.max_new_tokens {
+        source.value("rollout.max_new_tokens", integer(tokens), "--max-new-tokens")?;
+    }
     let config = source.resolve()?;
-    let options =
-        Options { samples: usize::from(args.n), temperature: args.temperature, limit: args.limit, seed: args.seed };
+    let options = Options {
+        samples: usize::from(args.n),
+        temperature: args.temperature,
+        limit: args.limit,
+        seed: args.seed,
+        max_new_tokens: args.max_new_tokens,
+    };
     let interrupt = Interrupt::on_ctrl_c()?;
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).map_err(crate::trainer::RunDirError::io(folder))?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,8 +10,9 @@ use std::sync::Arc;
 use anyhow::Result;
 use attending_datasets::reader::display;
 use attending_datasets::{Case, CaseFile, Choice, DataError, Place, Problem, RecordWriter, Records};
+use attending_rewards::explain::{self, Style};
 use attending_rewards::offsets::{self, Offsets, document_text};
-use attending_rewards::{Format, Objective, Preset, Response, Rubric, Scored, Scorer, explain, score_batch};
+use attending_rewards::{Format, Objective, Response, RubricFile, Scored, Scorer, score_batch};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -25,11 +26,14 @@ const BATCH_BYTES: usize = 16 << 20;
 #[command(after_help = "Examples:
   attending score --cases cases.jsonl --responses answers.jsonl --out scored.jsonl
   attending score --cases cases.jsonl --responses - --preset clinical-r1 < answers.jsonl
-  attending score --cases cases.jsonl --responses answers.jsonl --explain | less
+  attending score --cases cases.jsonl --responses answers.jsonl --rubric ward.toml --out scored.jsonl
+  attending score --cases cases.jsonl --responses answers.jsonl --rubric held-out --explain | less
   attending score --cases cases.jsonl --responses answers.jsonl --offsets chars --excerpts --out scored.jsonl
 
 Responses are JSON Lines: {\"case_id\":\"...\",\"sample\":0,\"text\":\"...\"}. One scored record a response, in input order.
-Presets: crpo (accuracy, faithfulness, comprehensiveness, format), clinical-r1 (the published scalar), accuracy-only.")]
+Presets: crpo (accuracy, faithfulness, comprehensiveness, format), accuracy-only, clinical-r1 (the published scalar),
+held-out (a second opinion by rules that nothing is trained on). A rubric file (TOML) starts from one of them and says
+which verifiers run, weights, gates, thresholds, format and lexicons.")]
 pub struct ScoreArgs {
     /// Cases, in any layout that `attending data` reads
     #[arg(long, value_name = "FILE")]
@@ -37,12 +41,12 @@ pub struct ScoreArgs {
     /// Responses (JSON Lines); - is standard input
     #[arg(long, value_name = "FILE")]
     responses: PathBuf,
-    /// How to score
-    #[arg(long, default_value = "crpo", value_parser = ["crpo", "clinical-r1", "accuracy-only"])]
-    preset: String,
-    /// Layout that the responses were asked for
-    #[arg(long, default_value = "think_answer", value_parser = ["think_answer", "dx_conclusion", "plain", "json", "prefilled_think"])]
-    format: String,
+    /// How to score: a rubric file (TOML), or the name of a preset
+    #[arg(long, value_name = "FILE|PRESET", default_value = "crpo", visible_alias = "preset")]
+    rubric: String,
+    /// Layout that the responses were asked for; without it, the rubric's
+    #[arg(long, value_parser = ["think_answer", "dx_conclusion", "plain", "json", "prefilled_think"])]
+    format: Option<String>,
     /// Weights of the objectives, as name=number,...
     #[arg(long, value_name = "LIST")]
     weights: Option<String>,
@@ -55,7 +59,7 @@ pub struct ScoreArgs {
     /// Adds the text of each span
     #[arg(long)]
     excerpts: bool,
-    /// Prints each response's checks for people, instead of records where --out is not given
+    /// Prints each response with its checks marked, and why, instead of records where --out is not given
     #[arg(long)]
     explain: bool,
     /// Prints the summary as JSON; with --explain, records with excerpts
@@ -71,12 +75,13 @@ pub struct ScoreArgs {
 /// # Errors
 /// A file cannot be read or written, a record is malformed, a response names no case, a weight is no weight.
 pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
-    let scorer = Scorer::new(rubric(args)?);
+    let scorer = scorer(args)?;
     let cases = cases(&args.cases, args.skip_bad)?;
     let file = display(&args.responses);
     let mut responses: Records<Response> = Records::open(&args.responses, args.skip_bad, |_| Ok(()))?;
     let to_output = args.out.as_os_str() == "-";
     let people = args.explain && !args.json;
+    let style = style();
     let mut writer = if people && to_output { None } else { Some(RecordWriter::create(&args.out)?) };
     let offsets = Offsets::named(&args.offsets).unwrap_or_default();
     let excerpts = args.excerpts || (args.explain && args.json);
@@ -108,7 +113,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
         for (mut scored, (case, response)) in score_batch(&scorer, &batch).into_iter().zip(&batch) {
             summary.add(&scored);
             if people {
-                let text = explain::explain(case, response, &scored);
+                let text = explain::explain(case, response, &scored, style);
                 std::io::stdout().write_all(text.as_bytes())?;
             }
             let Some(writer) = &mut writer else { continue };
@@ -144,18 +149,30 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn rubric(args: &ScoreArgs) -> Result<Rubric> {
+/// Colours for a terminal that has them, unless NO_COLOR (no-color.org) asks for none.
+fn style() -> Style {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let able = std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    if wanted && able { Style::Colour } else { Style::Plain }
+}
+
+/// The scorer of the rubric, with the arguments over it.
+fn scorer(args: &ScoreArgs) -> Result<Scorer> {
     let bad = |message: String| DataError::Argument(message);
-    let preset = Preset::named(&args.preset).map_err(|error| bad(error.to_string()))?;
-    let format = Format::named(&args.format).unwrap_or_default();
-    let rubric = Rubric::preset(preset).with_format(format);
-    let Some(list) = &args.weights else { return Ok(rubric) };
-    let mut weights = Vec::new();
-    for item in list.split(',').filter(|item| !item.trim().is_empty()) {
-        let parsed = item.split_once('=').and_then(|(name, number)| Some((name.trim(), number.trim().parse().ok()?)));
-        weights.push(parsed.ok_or_else(|| bad(format!("--weights: {item:?} is not name=number")))?);
+    let mut file = RubricFile::open(&args.rubric).map_err(|error| bad(error.to_string()))?;
+    if let Some(format) = args.format.as_deref().and_then(Format::named) {
+        file.rubric.format = format;
     }
-    Ok(rubric.with_weights(weights).map_err(|error| bad(format!("--weights: {error}")))?)
+    if let Some(list) = &args.weights {
+        let mut weights = Vec::new();
+        for item in list.split(',').filter(|item| !item.trim().is_empty()) {
+            let parsed =
+                item.split_once('=').and_then(|(name, number)| Some((name.trim(), number.trim().parse().ok()?)));
+            weights.push(parsed.ok_or_else(|| bad(format!("--weights: {item:?} is not name=number")))?);
+        }
+        file.rubric = file.rubric.with_weights(weights).map_err(|error| bad(format!("--weights: {error}")))?;
+    }
+    Ok(file.scorer().map_err(|error| bad(error.to_string()))?)
 }
 
 fn cases(path: &Path, skip_bad: bool) -> Result<HashMap<String, Arc<Case>>, DataError> {

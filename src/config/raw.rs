@@ -153,6 +153,44 @@ section! {
 }
 
 section! {
+    /// Bounds of the objectives that `constrained` keeps, in [0, 1].
+    Thresholds {
+        /// A faithfulness below it violates.
+        faithfulness: f64 = 0.5,
+        /// A comprehensiveness below it violates.
+        comprehensiveness: f64 = 0.5,
+        /// A format below it violates.
+        format: f64 = 0.5,
+    }
+}
+
+section! {
+    /// Shares of responses that may violate.
+    Targets {
+        /// Of faithfulness.
+        faithfulness: f64 = 0.1,
+        /// Of comprehensiveness.
+        comprehensiveness: f64 = 0.1,
+        /// Of the format.
+        format: f64 = 0.1,
+    }
+}
+
+section! {
+    /// `[advantage.constrained]`: read by the estimator of that name.
+    Constrained {
+        /// Below which value an objective is violated.
+        thresholds: Thresholds = Thresholds::default(),
+        /// How often it may be.
+        targets: Targets = Targets::default(),
+        /// How far a multiplier moves for each unit of the rate above its target.
+        step: f64 = 0.05,
+        /// The largest multiplier.
+        max: f64 = 2.0,
+    }
+}
+
+section! {
     /// `[advantage]`
     Advantage {
         /// Name of the estimator.
@@ -165,6 +203,8 @@ section! {
         whiten: String = "none".to_owned(),
         /// Largest absolute advantage.
         clip: f64 = 5.0,
+        /// The bounds of the estimator `constrained`.
+        constrained: Constrained = Constrained::default(),
     }
 }
 
@@ -255,5 +295,7 @@ section! {
         sequences_per_step: usize = 64,
         /// Passes over the data.
         epochs: f64 = 1.0,
+        /// Weight of a token of the final answer (what the last box holds) in the loss, where the others have 1.
+        answer_weight: f64 = 1.0,
     }
 }

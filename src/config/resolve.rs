@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use attending_rewards::Objective;
-use attending_rewards::advantage::{self, Estimator, Gate, ScalarSource, Whiten};
+use attending_rewards::advantage::{self, Constrained, Constraint, Estimator, Gate, ScalarSource, Whiten};
+use attending_rewards::{Objective, Preset};
 
 use super::error::ConfigError;
 use super::raw::RawConfig;
@@ -14,16 +14,6 @@ use crate::model::Saved;
 use crate::objective::{Aggregation, Kl, KlLoss, Loss, PolicyConfig};
 use crate::optim::ScheduleKind;
 
-/// Names of the estimators in the configuration.
-const ESTIMATORS: &[(&str, Estimator)] = &[
-    ("grpo", Estimator::Grpo),
-    ("dr_grpo", Estimator::DrGrpo),
-    ("rloo", Estimator::Rloo),
-    ("batch_std", Estimator::BatchStd),
-    ("crpo", Estimator::Crpo),
-    ("mo_grpo", Estimator::MoGrpo),
-    ("gdpo", Estimator::Gdpo),
-];
 /// Names of the gates.
 const GATES: &[(&str, Gate)] = &[("none", Gate::None), ("response", Gate::Response), ("group", Gate::Group)];
 /// Names of the kinds of whitening.
@@ -68,7 +58,7 @@ pub(super) fn resolve(raw: RawConfig, places: &Places) -> Result<RunConfig, Conf
         raw,
     };
     check.one_of("prompt.format", &config.raw.prompt.format, &["think_answer", "dx_conclusion", "plain"])?;
-    check.one_of("rewards.preset", &config.raw.rewards.preset, &["crpo", "clinical-r1", "accuracy-only"])?;
+    check.preset(&config.raw.rewards.preset)?;
     Ok(config)
 }
 
@@ -86,6 +76,18 @@ impl Checker<'_> {
             Some((_, value)) => Ok(*value),
             None => Err(self.not_one_of(key, text, &names.iter().map(|(name, _)| *name).collect::<Vec<_>>())),
         }
+    }
+
+    /// A preset that training may use: what judges the training must never be trained on.
+    fn preset(&self, text: &str) -> Result<(), ConfigError> {
+        let trainable: Vec<_> = Preset::ALL.into_iter().filter(|(_, preset)| preset.is_trainable()).collect();
+        if Preset::named(text).is_ok_and(|preset| !preset.is_trainable()) {
+            return Err(self.wrong(
+                "rewards.preset",
+                format!("is \"{text}\", the second opinion that no model is trained on; `attending score --rubric {text}` scores by it"),
+            ));
+        }
+        self.name("rewards.preset", text, &trainable).map(|_| ())
     }
 
     fn one_of(&self, key: &str, text: &str, names: &[&str]) -> Result<(), ConfigError> {
@@ -134,9 +136,8 @@ impl Checker<'_> {
         }
         // The published preset is a scalar of its own; the vector's weights do not enter it.
         let scalar = if raw.rewards.preset == "clinical-r1" { ScalarSource::Preset } else { ScalarSource::Weighted };
-        let estimator = self.name("advantage.estimator", &raw.advantage.estimator, ESTIMATORS)?;
-        let scalars = [Estimator::Grpo, Estimator::DrGrpo, Estimator::Rloo, Estimator::BatchStd];
-        if scalar == ScalarSource::Preset && !scalars.contains(&estimator) {
+        let estimator = self.name("advantage.estimator", &raw.advantage.estimator, Estimator::NAMES)?;
+        if scalar == ScalarSource::Preset && !estimator.is_scalar() {
             return Err(self.wrong(
                 "advantage.estimator",
                 format!(
@@ -159,8 +160,44 @@ impl Checker<'_> {
             whiten: self.name("advantage.whiten", &raw.advantage.whiten, WHITENS)?,
             clip: raw.advantage.clip,
             scalar,
+            constrained: self.constrained(raw)?,
             ..advantage::Config::default()
         })
+    }
+
+    /// The bounds of dual ascent; accuracy is what is improved.
+    fn constrained(&self, raw: &RawConfig) -> Result<Constrained, ConfigError> {
+        let given = &raw.advantage.constrained;
+        let (thresholds, targets) = (&given.thresholds, &given.targets);
+        let mut constraints = BTreeMap::new();
+        for (objective, threshold, target) in [
+            (Objective::Faithfulness, thresholds.faithfulness, targets.faithfulness),
+            (Objective::Comprehensiveness, thresholds.comprehensiveness, targets.comprehensiveness),
+            (Objective::Format, thresholds.format, targets.format),
+        ] {
+            self.share(&format!("advantage.constrained.thresholds.{}", objective.name()), threshold)?;
+            self.share(&format!("advantage.constrained.targets.{}", objective.name()), target)?;
+            constraints.insert(objective, Constraint { threshold, target });
+        }
+        self.positive("advantage.constrained.step", given.step)?;
+        self.positive("advantage.constrained.max", given.max)?;
+        Ok(Constrained { primary: Objective::Accuracy, constraints, step: given.step, max: given.max })
+    }
+
+    fn positive(&self, key: &str, value: f64) -> Result<(), ConfigError> {
+        if value.is_finite() && value > 0.0 {
+            Ok(())
+        } else {
+            Err(self.wrong(key, format!("is {value}; it must be above 0")))
+        }
+    }
+
+    fn share(&self, key: &str, value: f64) -> Result<(), ConfigError> {
+        if (0.0..=1.0).contains(&value) {
+            Ok(())
+        } else {
+            Err(self.wrong(key, format!("is {value}; it must be within 0 and 1")))
+        }
     }
 
     /// Values that the format knows and this build does not.
@@ -188,13 +225,6 @@ impl Checker<'_> {
         match raw.advantage.estimator.as_str() {
             "gigpo" => {
                 refuse("advantage.estimator", "gigpo needs multi-turn training, which comes with a later release")
-            }
-            "batch_std" | "mo_grpo" | "gdpo" | "constrained" => refuse(
-                "advantage.estimator",
-                "this estimator comes with a later release; use grpo, dr_grpo, rloo or crpo",
-            ),
-            name if name.starts_with("verl:") || name.starts_with("trl:") => {
-                refuse("advantage.estimator", "other trainers' presets come with a later release")
             }
             _ => Ok(()),
         }
@@ -235,25 +265,13 @@ impl Checker<'_> {
                 ),
             ));
         }
-        let positive = |key: &str, value: f64| {
-            if value.is_finite() && value > 0.0 {
-                Ok(())
-            } else {
-                Err(self.wrong(key, format!("is {value}; it must be above 0")))
-            }
-        };
+        let positive = |key: &str, value: f64| self.positive(key, value);
+        let share = |key: &str, value: f64| self.share(key, value);
         let not_negative = |key: &str, value: f64| {
             if value.is_finite() && value >= 0.0 {
                 Ok(())
             } else {
                 Err(self.wrong(key, format!("is {value}; it must be at least 0")))
-            }
-        };
-        let share = |key: &str, value: f64| {
-            if (0.0..=1.0).contains(&value) {
-                Ok(())
-            } else {
-                Err(self.wrong(key, format!("is {value}; it must be within 0 and 1")))
             }
         };
         positive("rollout.temperature", rollout.temperature)?;
@@ -284,7 +302,8 @@ impl Checker<'_> {
         positive("optim.max_grad_norm", optim.max_grad_norm)?;
         positive("check.max_log_prob", raw.check.max_log_prob)?;
         positive("check.max_gradient", raw.check.max_gradient)?;
-        positive("sft.epochs", raw.sft.epochs)
+        positive("sft.epochs", raw.sft.epochs)?;
+        positive("sft.answer_weight", raw.sft.answer_weight)
     }
 }
 
@@ -325,6 +344,15 @@ mod tests {
                 "--set: `trainer.device` is not available in this build: CUDA devices come with a later release; use cpu",
             ),
             (
+                "rewards.preset=held-out",
+                "--set: `rewards.preset` is \"held-out\", the second opinion that no model is trained on; `attending \
+                 score --rubric held-out` scores by it",
+            ),
+            (
+                "advantage.constrained.targets.format=2",
+                "--set: `advantage.constrained.targets.format` is 2; it must be within 0 and 1",
+            ),
+            (
                 "rollout.engine=remote",
                 "--set: `rollout.engine` is not available in this build: remote rollouts come with a later release; use \
                  local",
@@ -336,6 +364,19 @@ mod tests {
 
     #[test]
     fn defaults_are_accepted() {
-        ConfigSource::default().resolve().unwrap();
+        let config = ConfigSource::default().resolve().unwrap();
+        assert_eq!(config.advantage, attending_rewards::advantage::Config::default());
+        let rubric = attending_rewards::Rubric::default();
+        assert_eq!(config.advantage.weights, rubric.weights, "one default for training and scoring");
+        assert_eq!(rubric.gates, attending_rewards::advantage::Config::default().gates);
+    }
+
+    #[test]
+    fn every_estimator_can_be_named() {
+        for (name, estimator) in attending_rewards::advantage::Estimator::NAMES {
+            let mut source = ConfigSource::default();
+            source.set(&format!("advantage.estimator={name}")).unwrap();
+            assert_eq!(source.resolve().unwrap().advantage.estimator, *estimator);
+        }
     }
 }

@@ -87,6 +87,13 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// Token ids of a text, each with the bytes of the text that it stands for; nothing is added around it.
+    pub fn encode_with_spans(&self, text: &str) -> Result<Vec<(u32, [usize; 2])>, ModelError> {
+        let encoding = self.inner.encode(text, false).map_err(|e| failed(e.to_string()))?;
+        let spans = encoding.get_offsets().iter().map(|&(start, end)| [start, end]);
+        Ok(encoding.get_ids().iter().copied().zip(spans).collect())
+    }
+
     /// The conversation's text by the chat template, with the assistant's turn opened.
     pub fn render_chat(&self, messages: &[Message]) -> Result<String, ModelError> {
         match &self.chat_template {
@@ -280,7 +287,7 @@ pub fn train<'a>(
     inner.with_pre_tokenizer(Some(Sequence::new(vec![Digits::new(true).into(), bytes.into()])));
     inner.with_decoder(Some(bytes));
     // Special tokens stand in the texts too; known before training, they are kept out of the byte pairs.
-    inner.add_tokens(&tokens);
+    inner.add_tokens(tokens.iter().cloned()).map_err(|e| failed(e.to_string()))?;
     let mut trainer: TrainerWrapper = BpeTrainer::builder()
         .vocab_size(vocab_size)
         .min_frequency(2)

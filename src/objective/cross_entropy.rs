@@ -6,6 +6,8 @@ use super::{Coefficient, Label, LabelValue, Normaliser, TokenObjective};
 #[derive(Debug, Clone)]
 pub struct CrossEntropy {
     weights: Vec<f64>,
+    /// First trained token and relative weight of each token from there on, by sequence; empty: all count alike.
+    relative: Vec<(usize, Vec<f64>)>,
     loss: f64,
     log_prob: f64,
     entropy: f64,
@@ -16,7 +18,14 @@ impl CrossEntropy {
     /// For a micro-batch whose sequences have `lengths` trained tokens each, in the tree's order.
     pub fn new(normaliser: &Normaliser, lengths: &[usize]) -> Self {
         let weights = lengths.iter().map(|length| normaliser.token_weight(*length)).collect();
-        Self { weights, loss: 0.0, log_prob: 0.0, entropy: 0.0, tokens: 0 }
+        Self { weights, relative: Vec::new(), loss: 0.0, log_prob: 0.0, entropy: 0.0, tokens: 0 }
+    }
+
+    /// Counts some tokens for more than others: sequence i is trained from token `relative[i].0` on, and its tokens'
+    /// weights are multiplied by `relative[i].1`.
+    pub fn with_token_weights(mut self, relative: Vec<(usize, Vec<f64>)>) -> Self {
+        self.relative = relative;
+        self
     }
 
     /// The micro-batch's share of the optimiser batch's loss.
@@ -43,7 +52,9 @@ impl CrossEntropy {
 impl TokenObjective for CrossEntropy {
     fn coefficients(&mut self, labels: &[Label], values: &[LabelValue], out: &mut [Coefficient]) {
         for ((label, value), out) in labels.iter().zip(values).zip(out) {
-            let weight = self.weights[label.sequence as usize];
+            let own = self.relative.get(label.sequence as usize);
+            let relative = own.and_then(|(first, weights)| weights.get(label.index as usize - first)).unwrap_or(&1.0);
+            let weight = self.weights[label.sequence as usize] * relative;
             let log_prob = value.log_prob;
             self.loss -= weight * log_prob;
             self.log_prob += log_prob;

@@ -288,6 +288,13 @@ fn cross_entropy_by_hand() {
     assert!(c.iter().all(|c| *c == Coefficient { log_prob: -1.0 / 3.0, entropy: 0.0 }));
     assert!((objective.loss() - 1.0).abs() < 1e-12);
     assert_eq!((objective.tokens(), objective.log_prob_sum(), objective.entropy_sum()), (3, -3.0, 0.75));
+    // The second token of the first sequence counts four times: (0.5 + 4 x 1.5 + 1.0) / 3 = 2.5.
+    let weighted = vec![(0, vec![1.0, 4.0]), (0, vec![1.0])];
+    let mut objective = CrossEntropy::new(&normaliser, &[2, 1]).with_token_weights(weighted);
+    let c = run(&mut objective, &labels(&[2, 1], 0), &values, 2);
+    let of = |log_prob| Coefficient { log_prob, entropy: 0.0 };
+    assert_eq!(c, [of(-1.0 / 3.0), of(-4.0 / 3.0), of(-1.0 / 3.0)]);
+    assert!((objective.loss() - 2.5).abs() < 1e-12);
 }
 
 #[test]

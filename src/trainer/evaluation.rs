@@ -32,7 +32,12 @@ pub struct Options {
     pub limit: Option<usize>,
     /// Seed of the samples.
     pub seed: u64,
+    /// Longest answer, tokens; `None`: [`MAX_NEW_TOKENS`], or half of the model's context where that is less.
+    pub max_new_tokens: Option<usize>,
 }
+
+/// Longest answer where none is asked for.
+pub const MAX_NEW_TOKENS: usize = 512;
 
 /// The results of an evaluation: `results.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -83,6 +88,10 @@ pub fn run(
         return Err(TrainError::Input("no cases are left to answer; --limit must be at least 1".to_owned()));
     }
     let Model { config: model, parameters, tokenizer } = source::load(config)?;
+    let mut config = config.clone();
+    config.raw.rollout.max_new_tokens =
+        options.max_new_tokens.unwrap_or_else(|| MAX_NEW_TOKENS.min(model.max_position_embeddings / 2));
+    let config = &config;
     let prompter = data::prompter(config)?;
     let prompting = Prompting { config, model: &model, tokenizer: &tokenizer, prompter: &prompter };
     let set = prompting.prompts(cases, "cases")?;

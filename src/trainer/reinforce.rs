@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use attending_datasets::synth::{self, Split};
-use attending_rewards::advantage::{GroupAdvantage, Rewarded};
+use attending_rewards::advantage::{Estimator, GroupAdvantage, Rewarded};
 use attending_rewards::{Format, Preset, Rubric, Scorer};
 use serde_json::{Value, json};
 
@@ -97,6 +97,12 @@ pub fn cases(config: &RunConfig) -> Result<(Vec<attending_datasets::Case>, Vec<a
         eprintln!("attending: warning: {overlap} of {} held-out cases stand in the training cases too", held_out.len());
     }
     Ok((train, held_out))
+}
+
+/// What the estimators read of scored groups.
+fn rewarded(groups: &[Group]) -> Vec<Vec<Rewarded>> {
+    let of = |group: &Group| group.answers.iter().map(|a| Rewarded::new(&a.scored, a.tokens.len())).collect();
+    groups.iter().map(of).collect()
 }
 
 /// The scorer that the configuration describes, for responses in `format`.
@@ -249,6 +255,7 @@ impl<'a> Session<'a> {
         }
         self.refuse_unscorable(step, &batch.groups)?;
         self.write_samples(step, &batch)?;
+        self.ascend(&batch.groups, &mut metrics);
         let groups = self.policy_groups(&batch);
         if step == 1 && self.config.raw.check.first_batch {
             self.check_first_batch(&groups, &mut metrics)?;
@@ -324,11 +331,20 @@ impl<'a> Session<'a> {
     }
 
     fn advantages(&self, groups: &[Group]) -> Result<Vec<GroupAdvantage>, TrainError> {
-        let rewarded: Vec<Vec<Rewarded>> = groups
-            .iter()
-            .map(|g| g.answers.iter().map(|a| Rewarded::new(&a.scored, a.tokens.len())).collect())
-            .collect();
-        self.config.advantage.advantages(&rewarded).map_err(|error| TrainError::Failed(error.to_string()))
+        let advantages = self.config.advantage.advantages_under(&self.state.multipliers, &rewarded(groups));
+        advantages.map_err(|error| TrainError::Failed(error.to_string()))
+    }
+
+    /// One step of dual ascent, after the batch's advantages; nothing but `constrained` has multipliers to move.
+    fn ascend(&mut self, groups: &[Group], metrics: &mut Metrics) {
+        let advantage = &self.config.advantage;
+        if advantage.estimator != Estimator::Constrained {
+            return;
+        }
+        self.state.multipliers.ascend(&advantage.constrained, &rewarded(groups));
+        for objective in advantage.constrained.constraints.keys() {
+            metrics.set(&format!("multipliers/{}", objective.name()), self.state.multipliers.of(*objective));
+        }
     }
 
     /// What is trained of each group, with the group's index in the batch.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use attending_datasets::Records;
 use attending_rewards::Response;
+use attending_rewards::answer::boxes;
 
 use crate::config::RunConfig;
 use crate::model::config::ModelConfig;
@@ -44,6 +45,8 @@ pub enum Ending {
 struct Lesson {
     id: String,
     group: TokenGroup,
+    /// Weight of each token of each response in the loss.
+    weights: Vec<Vec<f64>>,
 }
 
 /// Runs supervised training in `run`, from its newest checkpoint where `resume` is set.
@@ -68,15 +71,15 @@ pub fn run(config: &RunConfig, run: &RunDir, resume: bool, interrupt: &Interrupt
     write_whole(&run.config(), config.to_toml().as_bytes())?;
     let steps = steps(&mut order, &lessons, config);
     let total = steps.len() as u64;
+    let sequences = lessons.iter().map(|l| l.group.responses.len()).sum();
     // The temperature of a likelihood is 1, whatever rollouts will use.
     let mut learner = Learner::new(Decoder::new(model, parameters), moments, config, total, 1.0)?;
     let mut log = MetricsLog::open(run)?;
     let mut progress = Progress::new(total, state.step);
     let mut saved = state.step;
     while state.step < total {
-        let groups: Vec<TokenGroup> =
-            steps[state.step as usize].iter().map(|&lesson| lessons[lesson].group.clone()).collect();
-        let metrics = step(&mut learner, &groups, &mut state, &lessons)?;
+        let chosen: Vec<&Lesson> = steps[state.step as usize].iter().map(|&lesson| &lessons[lesson]).collect();
+        let metrics = step(&mut learner, &chosen, &mut state, sequences)?;
         log.write(state.step, &metrics)?;
         let show = |name: &str| metrics.get(name).unwrap_or(f64::NAN);
         progress.step(&format!("loss {:.3}  {:.0} tokens/s", show("loss"), show("perf/tokens_per_second")));
@@ -98,21 +101,28 @@ pub fn run(config: &RunConfig, run: &RunDir, resume: bool, interrupt: &Interrupt
     Ok(Ending::Done)
 }
 
-/// One optimiser step over `groups`.
+/// One optimiser step over some lessons; `all` is the number of sequences of one pass.
 fn step(
     learner: &mut Learner,
-    groups: &[TokenGroup],
+    lessons: &[&Lesson],
     state: &mut TrainerState,
-    lessons: &[Lesson],
+    all: usize,
 ) -> Result<Metrics, TrainError> {
     let started = Instant::now();
+    let groups: Vec<TokenGroup> = lessons.iter().map(|lesson| lesson.group.clone()).collect();
     let lengths: Vec<usize> = groups.iter().flat_map(|g| g.responses.iter().map(Vec::len)).collect();
     let tokens: usize = lengths.iter().sum();
     let normaliser = Normaliser::over(Default::default(), lengths.iter().copied(), 1);
+    // Weights of 1 on average, so that the loss stays a mean over tokens.
+    let weight: f64 = lessons.iter().flat_map(|l| l.weights.iter().flatten()).sum();
+    let scale = tokens as f64 / weight;
     let (mut loss, mut entropy, mut packed_tokens, mut whole_tokens) = (0.0, 0.0, 0, 0);
-    for parts in learner.cut(groups) {
-        let packed = learner.pack(groups, &parts)?;
-        let mut objective = CrossEntropy::new(&normaliser, &packed.lengths);
+    for parts in learner.cut(&groups) {
+        let packed = learner.pack(&groups, &parts)?;
+        let weights = packed.members.iter().zip(&packed.first).map(|(&(lesson, response), &first)| {
+            (first, lessons[lesson].weights[response].iter().map(|weight| weight * scale).collect())
+        });
+        let mut objective = CrossEntropy::new(&normaliser, &packed.lengths).with_token_weights(weights.collect());
         learner.accumulate(&packed, &mut objective);
         loss += objective.loss();
         entropy += objective.entropy_sum();
@@ -131,7 +141,6 @@ fn step(
     state.optimiser_steps += 1;
     state.sequences += lengths.len() as u64;
     state.tokens += tokens as u64;
-    let all: usize = lessons.iter().map(|l| l.group.responses.len()).sum();
     let seconds = started.elapsed().as_secs_f64();
     let mut metrics = Metrics::default();
     metrics.set("loss", loss);
@@ -185,6 +194,7 @@ fn lessons(config: &RunConfig, model: &ModelConfig, tokenizer: &Tokenizer) -> Re
         .map(|p| Lesson {
             id: p.case.id.clone(),
             group: TokenGroup { prompt: p.prompt.clone(), responses: Vec::new() },
+            weights: Vec::new(),
         })
         .collect();
     let (mut unmatched, mut long) = (0, 0);
@@ -194,14 +204,16 @@ fn lessons(config: &RunConfig, model: &ModelConfig, tokenizer: &Tokenizer) -> Re
                 unmatched += 1;
                 continue;
             };
-            let mut tokens = tokenizer.encode(&text, false).map_err(save::model_error)?;
+            let (mut tokens, mut weights) = weighted(&text, config.raw.sft.answer_weight, tokenizer)?;
             tokens.push(end);
-            let group = &mut lessons[lesson].group;
+            weights.push(1.0);
+            let Lesson { group, weights: all_weights, .. } = &mut lessons[lesson];
             if group.prompt.len() + tokens.len() > model.max_position_embeddings {
                 long += 1;
                 continue;
             }
             group.responses.push(tokens);
+            all_weights.push(weights);
         }
     }
     lessons.retain(|lesson| !lesson.group.responses.is_empty());
@@ -217,6 +229,14 @@ fn lessons(config: &RunConfig, model: &ModelConfig, tokenizer: &Tokenizer) -> Re
         );
     }
     Ok(lessons)
+}
+
+/// The tokens of a response with their weights: `answer` for those that touch the content of the last box.
+fn weighted(text: &str, answer: f64, tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<f64>), TrainError> {
+    let [from, to] = boxes(text, [0, text.len()]).pop().unwrap_or_default();
+    let tokens = tokenizer.encode_with_spans(text).map_err(save::model_error)?;
+    let weight = |[start, end]: [usize; 2]| if start < to && end > from { answer } else { 1.0 };
+    Ok(tokens.into_iter().map(|(token, span)| (token, weight(span))).unzip())
 }
 
 /// Case id and text of each response of a file that has a text.

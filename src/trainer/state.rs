@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use attending_rewards::advantage::Multipliers;
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
@@ -38,6 +39,9 @@ pub struct TrainerState {
     pub config: String,
     /// The best evaluation so far.
     pub best: Option<Best>,
+    /// The multipliers of `constrained`; all 0 under other estimators.
+    #[serde(default)]
+    pub multipliers: Multipliers,
 }
 
 /// An evaluation on the held-out cases.
@@ -64,6 +68,7 @@ impl TrainerState {
             reference: hex(reference),
             config: hex(fixed_settings(&config.raw)),
             best: None,
+            multipliers: Multipliers::default(),
         }
     }
 

@@ -35,11 +35,13 @@ pub enum Kind {
     Contradicting,
     /// Tags or box broken.
     Malformed,
+    /// No reasoning: one of the options, whichever, and its letter. For learning to find letters.
+    Lookup,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Self::Faithful,
         Self::Terse,
         Self::WrongAnswer,
@@ -50,6 +52,7 @@ impl Kind {
         Self::Repetitive,
         Self::Contradicting,
         Self::Malformed,
+        Self::Lookup,
     ];
 
     /// The name in files and on the command line.
@@ -65,6 +68,7 @@ impl Kind {
             Self::Repetitive => "repetitive",
             Self::Contradicting => "contradicting",
             Self::Malformed => "malformed",
+            Self::Lookup => "lookup",
         }
     }
 
@@ -78,9 +82,12 @@ impl Kind {
         !matches!(self, Self::InventedFinding | Self::AlteredValue | Self::FlippedNegation)
     }
 
-    /// Whether the boxed answer is right.
-    pub fn right(self) -> bool {
-        !matches!(self, Self::WrongAnswer)
+    /// Whether the boxed answer is right; `None` where the kind does not say.
+    pub fn right(self) -> Option<bool> {
+        match self {
+            Self::Malformed | Self::Lookup => None,
+            kind => Some(kind != Self::WrongAnswer),
+        }
     }
 }
 
@@ -102,20 +109,24 @@ pub const MAX_WORDS: usize = 75;
 
 const ANSWERS: &[&str] = &[
     "The most likely diagnosis is {x}.",
-    "{X} fits best.",
+    "The findings fit {x} best.",
     "This is most consistent with {x}.",
-    "{X} is the best answer.",
+    "The best answer is {x}.",
     "The diagnosis is {x}.",
 ];
 
-/// The text of a response of the given kind; `None` where the case is not synthetic.
+/// The text of a response of the given kind; `None` where the case is not synthetic, or has no options to look up.
 pub fn respond(case: &Case, kind: Kind, rng: &mut Rng) -> Option<String> {
     let truth = Truth::of(case)?;
     match &truth.asked {
         Asked::Diagnosis { options } => {
             let options: Vec<&'static Condition> = options.iter().filter_map(|id| condition(id)).collect();
+            if kind == Kind::Lookup {
+                return lookup(case, &truth, &options, rng);
+            }
             diagnosis(case, &truth, &options, kind, rng)
         }
+        _ if kind == Kind::Lookup => None,
         Asked::Support { condition: asked, rival, answer } => {
             Some(support(&truth, condition(asked)?, condition(rival)?, answer, kind, rng))
         }
@@ -158,6 +169,13 @@ fn diagnosis(case: &Case, truth: &Truth, options: &[&'static Condition], kind: K
     let boxed = if kind == Kind::Contradicting { right } else { chosen };
     let answer = Slots::of(truth.female, &[], boxed.name).fill(rng.text(ANSWERS));
     Some(assemble(sentences, &answer, &key(case, options, boxed)?, kind, rng))
+}
+
+/// One of the options and its letter, without a reason.
+fn lookup(case: &Case, truth: &Truth, options: &[&Condition], rng: &mut Rng) -> Option<String> {
+    let named = *rng.pick(options);
+    let answer = Slots::of(truth.female, &[], named.name).fill(rng.text(ANSWERS));
+    Some(format!("<answer>{answer} \\boxed{{{}}}</answer>", key(case, options, named)?))
 }
 
 /// The wrong option that the facts fit best, or now and then another.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::constrained::Constrained;
 use crate::scored::Objective;
 
 /// How rewards become advantages.
@@ -26,6 +27,44 @@ pub enum Estimator {
     MoGrpo,
     /// `mo_grpo`, whitened over the batch.
     Gdpo,
+    /// One objective under bounds on the others, by dual ascent; see [`crate::advantage::constrained`].
+    Constrained,
+    /// verl's `gdpo`; see [`crate::advantage::peers`].
+    #[serde(rename = "verl:gdpo")]
+    VerlGdpo,
+    /// TRL's `normalize_then_sum`.
+    #[serde(rename = "trl:normalize_then_sum")]
+    TrlNormalizeThenSum,
+    /// NeMo-RL's `gdpo`.
+    #[serde(rename = "nemo:gdpo")]
+    NemoGdpo,
+}
+
+impl Estimator {
+    /// Every estimator with its name in configurations.
+    pub const NAMES: &'static [(&'static str, Estimator)] = &[
+        ("grpo", Self::Grpo),
+        ("dr_grpo", Self::DrGrpo),
+        ("rloo", Self::Rloo),
+        ("batch_std", Self::BatchStd),
+        ("crpo", Self::Crpo),
+        ("mo_grpo", Self::MoGrpo),
+        ("gdpo", Self::Gdpo),
+        ("constrained", Self::Constrained),
+        ("verl:gdpo", Self::VerlGdpo),
+        ("trl:normalize_then_sum", Self::TrlNormalizeThenSum),
+        ("nemo:gdpo", Self::NemoGdpo),
+    ];
+
+    /// Whether it reads one number a response, and not a value for each objective.
+    pub fn is_scalar(self) -> bool {
+        matches!(self, Self::Grpo | Self::DrGrpo | Self::Rloo | Self::BatchStd)
+    }
+
+    /// Whether it is a peer's, gap for gap: what a group of one or a tied group gets is the peer's choice too.
+    pub fn is_peer(self) -> bool {
+        matches!(self, Self::VerlGdpo | Self::TrlNormalizeThenSum | Self::NemoGdpo)
+    }
 }
 
 /// When an objective counts.
@@ -73,9 +112,9 @@ pub struct Config {
     pub estimator: Estimator,
     /// Weight of each objective; one that is not named weighs nothing.
     pub weights: BTreeMap<Objective, f64>,
-    /// Gate of each objective, read by `crpo`; one that is not named has none.
+    /// Gate of each objective, read by `crpo` and `constrained`; one that is not named has none.
     pub gates: BTreeMap<Objective, Gate>,
-    /// Lowest standard deviation that a difference is divided by, in units of the objective, read by `crpo`.
+    /// Lowest standard deviation that a difference is divided by, in units of the objective, read by `crpo` and `constrained`.
     pub floor: f64,
     /// Floors of single objectives, in place of `floor`.
     pub floors: BTreeMap<Objective, f64>,
@@ -83,10 +122,12 @@ pub struct Config {
     pub eps: f64,
     /// Whitening of the combined advantages; `gdpo` whitens over sequences where this is `none`.
     pub whiten: Whiten,
-    /// Largest absolute advantage of `crpo`, `mo_grpo` and `gdpo`.
+    /// Largest absolute advantage of `crpo`, `mo_grpo`, `gdpo` and `constrained`.
     pub clip: f64,
     /// Where scalar estimators take their scalar from.
     pub scalar: ScalarSource,
+    /// The bounds of `constrained`.
+    pub constrained: Constrained,
 }
 
 impl Default for Config {
@@ -103,6 +144,7 @@ impl Default for Config {
             whiten: Whiten::None,
             clip: 5.0,
             scalar: ScalarSource::Weighted,
+            constrained: Constrained::default(),
         }
     }
 }
@@ -131,7 +173,10 @@ impl Config {
         if self.clip.is_nan() || self.clip <= 0.0 {
             return Err(Error::Setting { name: "clip".to_owned(), value: self.clip, right: "above 0 (inf: no clip)" });
         }
-        Ok(())
+        if self.estimator == Estimator::NemoGdpo && self.weights.len() < 2 {
+            return Err(Error::OneObjective);
+        }
+        self.constrained.validate()
     }
 }
 
@@ -152,6 +197,18 @@ pub enum Error {
         /// What stood there.
         value: f64,
     },
+    /// `nemo:gdpo`, as its peer, needs something to decouple.
+    #[error("advantage.estimator is nemo:gdpo, which needs weights for at least two objectives; use grpo for one")]
+    OneObjective,
+    /// An objective is both improved and bounded.
+    #[error("advantage.constrained: {name} is both the primary objective and a constraint; it must be one of them")]
+    ConstrainedPrimary {
+        /// The objective.
+        name: &'static str,
+    },
+    /// `constrained` was asked for without the state of its dual ascent.
+    #[error("advantage.estimator is constrained, which needs its multipliers: call `advantages_under`")]
+    NoMultipliers,
     /// A setting is out of range.
     #[error("advantage.{name} is {value}; it must be {right}")]
     Setting {

@@ -158,19 +158,12 @@ fn groups_of_one_and_tied_groups_give_exactly_zero() {
     // 0.1 * 3 summed in floating point is not 0.3: ties must be found on the values, not on a computed deviation.
     let one = accuracies(&[0.7]);
     let tied = accuracies(&[0.1, 0.1, 0.1]);
-    for estimator in [
-        Estimator::Grpo,
-        Estimator::DrGrpo,
-        Estimator::Rloo,
-        Estimator::BatchStd,
-        Estimator::Crpo,
-        Estimator::MoGrpo,
-        Estimator::Gdpo,
-    ] {
+    let multipliers = Multipliers::default();
+    for (_, estimator) in Estimator::NAMES.iter().filter(|(_, estimator)| !estimator.is_peer()) {
         for whiten in [Whiten::None, Whiten::Sequences, Whiten::Tokens] {
-            let config = Config { whiten, ..with(estimator) };
-            let mixed = accuracies(&[1.0, 0.0]);
-            let got = config.advantages(&[one.clone(), tied.clone(), mixed, Vec::new()]).unwrap();
+            let config = Config { whiten, ..with(*estimator) };
+            let batch = [one.clone(), tied.clone(), accuracies(&[1.0, 0.0]), Vec::new()];
+            let got = config.advantages_under(&multipliers, &batch).unwrap();
             assert_eq!(got[0].advantages, [0.0], "{estimator:?} {whiten:?}");
             assert_eq!(got[1].advantages, [0.0; 3], "{estimator:?} {whiten:?}");
             assert!(got[2].advantages[0] > 0.0, "{estimator:?} {whiten:?}");
@@ -257,6 +250,89 @@ fn the_clip_bounds_outliers() {
     close(&advantages(&Config::default(), accuracies(&values))[..2], &[5.0, -0.125], 1e-4);
     let open = Config { clip: f64::INFINITY, ..Config::default() };
     close(&advantages(&open, accuracies(&values))[..1], &[7.875], 1e-3);
+}
+
+/// Faithfulness below 0.5 violates: two of four responses do.
+fn half_violates() -> Vec<Rewarded> {
+    let of = |a: f64, f: f64| response(&[(Accuracy, Some(a)), (Faithfulness, Some(f))]);
+    vec![of(1.0, 0.2), of(1.0, 0.9), of(0.0, 0.49), of(0.0, 0.5)]
+}
+
+fn constrained() -> Config {
+    let constraint = Constraint { threshold: 0.5, target: 0.1 };
+    let constrained =
+        Constrained { constraints: [(Faithfulness, constraint)].into(), step: 0.5, max: 0.5, ..Constrained::default() };
+    Config { constrained, gates: BTreeMap::new(), ..with(Estimator::Constrained) }
+}
+
+#[test]
+fn dual_ascent_by_hand() {
+    let config = constrained();
+    let mut multipliers = Multipliers::default();
+    // Rate 2 / 4, target 0.1: 0 + 0.5 * (0.5 - 0.1) = 0.2, then 0.4, then 0.6 is clipped to 0.5.
+    for expected in [0.2, 0.4, 0.5] {
+        multipliers.ascend(&config.constrained, &[half_violates()]);
+        assert!((multipliers.of(Faithfulness) - expected).abs() < 1e-12);
+    }
+    // Nothing violates: 0.5 - 0.5 * 0.1 = 0.45, and at last 0, never below.
+    let good = || vec![response(&[(Accuracy, Some(0.0)), (Faithfulness, Some(1.0))]); 2];
+    multipliers.ascend(&config.constrained, &[good(), good()]);
+    assert!((multipliers.of(Faithfulness) - 0.45).abs() < 1e-12);
+    (0..20).for_each(|_| multipliers.ascend(&config.constrained, &[good()]));
+    assert_eq!(multipliers.of(Faithfulness), 0.0);
+    // Where it applies nowhere, it stays: rates are over the responses to which it applies.
+    multipliers.ascend(&config.constrained, &[half_violates()]);
+    let before = multipliers.clone();
+    multipliers.ascend(&config.constrained, &[accuracies(&[0.0, 1.0])]);
+    assert_eq!(multipliers, before);
+    let mut mixed = half_violates();
+    mixed.extend(accuracies(&[0.0, 1.0]));
+    multipliers.ascend(&config.constrained, &[mixed]);
+    assert!((multipliers.of(Faithfulness) - 0.4).abs() < 1e-12);
+    // The state survives a checkpoint.
+    let text = serde_json::to_string(&multipliers).unwrap();
+    assert_eq!(serde_json::from_str::<Multipliers>(&text).unwrap(), multipliers);
+}
+
+#[test]
+fn constrained_advantages_by_hand() {
+    let mut config = constrained();
+    let mut multipliers = Multipliers::default();
+    multipliers.ascend(&config.constrained, &[half_violates()]);
+    // Accuracy [1, 1, 0, 0] and violation [1, 0, 1, 0]: z = +-0.5 / sqrt(1 / 3) = +-0.86603; lambda 0.2:
+    // 0.86603 * (1 - 0.2), (1 + 0.2), (-1 - 0.2), (-1 + 0.2).
+    let got = config.advantages_under(&multipliers, &[half_violates()]).unwrap().remove(0);
+    close(&got.advantages, &[0.692_82, 1.039_23, -1.039_23, -0.692_82], 1e-4);
+    // Before the first ascent it is the primary objective alone.
+    let got = config.advantages_under(&Multipliers::default(), &[half_violates()]).unwrap().remove(0);
+    close(&got.advantages, &[0.866_03, 0.866_03, -0.866_03, -0.866_03], 1e-4);
+    // With the gate a wrong response counts as violating where any does: violation [1, 0, 1, 1], mean 0.75,
+    // std sqrt((3 * 0.0625 + 0.5625) / 3) = 0.5: z = 0.5 and -1.5.
+    config.gates = Config::default().gates;
+    let got = config.advantages_under(&multipliers, &[half_violates()]).unwrap().remove(0);
+    close(&got.advantages, &[0.766_03, 1.166_03, -0.966_03, -0.966_03], 1e-4);
+    // A tied group and one that faithfulness does not apply to.
+    let got = config.advantages_under(&multipliers, &[accuracies(&[1.0, 1.0]), accuracies(&[1.0, 0.0])]).unwrap();
+    assert_eq!(got[0].advantages, [0.0, 0.0]);
+    close(&got[1].advantages, &[0.707_11, -0.707_11], 1e-4);
+    assert_eq!(config.advantages(&[]), Err(Error::NoMultipliers));
+}
+
+#[test]
+fn bad_constraints_are_refused() {
+    let with = |change: &dyn Fn(&mut Constrained)| {
+        let mut config = constrained();
+        change(&mut config.constrained);
+        config.validate().unwrap_err().to_string()
+    };
+    let own = Constraint { threshold: 0.5, target: 0.1 };
+    let text = with(&|c| c.constraints.extend([(Accuracy, own)]));
+    assert!(text.contains("accuracy is both the primary objective and a constraint"), "{text}");
+    let text = with(&|c| c.constraints.extend([(Format, Constraint { threshold: 1.5, ..own })]));
+    assert_eq!(text, "advantage.constrained.thresholds.format is 1.5; it must be within 0 and 1");
+    let text = with(&|c| c.constraints.extend([(Format, Constraint { target: f64::NAN, ..own })]));
+    assert_eq!(text, "advantage.constrained.targets.format is NaN; it must be within 0 and 1");
+    assert!(with(&|c| c.step = 0.0).contains("constrained.step is 0; it must be above 0"));
 }
 
 #[test]

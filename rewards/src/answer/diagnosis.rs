@@ -140,10 +140,10 @@ fn without_brackets(wording: &str) -> String {
 /// "or". Whether they are ranked: numbered.
 fn items(text: &str) -> (Vec<&str>, bool) {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let numbered = |line: &str| {
+    fn numbered(line: &str) -> Option<&str> {
         let digits = line.bytes().take_while(u8::is_ascii_digit).count();
         ((1..=2).contains(&digits) && line[digits..].starts_with(['.', ')', ':'])).then(|| &line[digits + 1..])
-    };
+    }
     let ranked: Vec<&str> =
         lines.iter().filter_map(|line| numbered(line.trim_start_matches(['*', '_', '#', ' ']))).collect();
     if !ranked.is_empty() {

@@ -209,7 +209,7 @@ pub(crate) fn trim_span(text: &str, [start, end]: Span) -> Span {
 }
 
 /// The contents of each `\boxed{...}` of `text` within `scope`, braces balanced; unclosed boxes end at the line's end.
-pub(crate) fn boxes(text: &str, [from, to]: Span) -> Vec<Span> {
+pub fn boxes(text: &str, [from, to]: Span) -> Vec<Span> {
     let mut found = Vec::new();
     let bytes = text.as_bytes();
     let mut at = from;

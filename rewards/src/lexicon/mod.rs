@@ -8,6 +8,7 @@ mod build;
 mod cue;
 mod parse;
 mod phrase;
+pub mod source;
 mod spelling;
 mod syntax;
 

@@ -1,7 +1,7 @@
 //! What must hold of the advantages of any group, whatever the rewards.
 
 use attending_rewards::Objective;
-use attending_rewards::advantage::{Config, Estimator, Rewarded, Whiten};
+use attending_rewards::advantage::{Config, Estimator, Multipliers, Rewarded, Whiten};
 use proptest::prelude::*;
 
 /// Mostly the values that verifiers give, now and then any value of [0, 1] or none at all.
@@ -43,8 +43,12 @@ fn default_gates() -> impl Strategy<Value = Config> {
 }
 
 /// No right response of a group may stand below one that is wrong or only partly right.
-fn right_is_never_below_wrong(config: &Config, batch: &[Vec<Rewarded>]) -> Result<(), TestCaseError> {
-    let got = config.advantages(batch).map_err(|e| TestCaseError::fail(e.to_string()))?;
+fn right_is_never_below_wrong(
+    config: &Config,
+    multipliers: &Multipliers,
+    batch: &[Vec<Rewarded>],
+) -> Result<(), TestCaseError> {
+    let got = config.advantages_under(multipliers, batch).map_err(|e| TestCaseError::fail(e.to_string()))?;
     for (responses, group) in batch.iter().zip(&got) {
         for values in [&group.combined, &group.advantages] {
             let with = |right: bool| {
@@ -64,12 +68,32 @@ proptest! {
 
     #[test]
     fn right_beats_wrong_under_the_defaults(batch in batch(12)) {
-        right_is_never_below_wrong(&Config::default(), &batch)?;
+        right_is_never_below_wrong(&Config::default(), &Multipliers::default(), &batch)?;
     }
 
     #[test]
     fn right_beats_wrong_under_any_weights(config in default_gates(), batch in batch(12)) {
-        right_is_never_below_wrong(&config, &batch)?;
+        right_is_never_below_wrong(&config, &Multipliers::default(), &batch)?;
+    }
+
+    /// Whatever dual ascent made of the multipliers, and wherever the thresholds lie.
+    #[test]
+    fn right_beats_wrong_under_constraints(
+        config in default_gates(),
+        thresholds in prop::array::uniform3(0.0..=1.0f64),
+        history in prop::collection::vec(batch(6), 0..4),
+        batch in batch(12),
+    ) {
+        let mut config = Config { estimator: Estimator::Constrained, ..config };
+        config.constrained.step = 1.0;
+        for (constraint, threshold) in config.constrained.constraints.values_mut().zip(thresholds) {
+            constraint.threshold = threshold;
+        }
+        let mut multipliers = Multipliers::default();
+        for batch in &history {
+            multipliers.ascend(&config.constrained, batch);
+        }
+        right_is_never_below_wrong(&config, &multipliers, &batch)?;
     }
 
     /// Group statistics see the group alone: neither the order of responses nor other groups matter.
@@ -91,14 +115,18 @@ proptest! {
 
     /// Finite whatever the rewards; a group of one is exactly 0.
     #[test]
-    fn advantages_are_finite(batch in batch(4), estimator in prop::sample::select(vec![
-        Estimator::Grpo, Estimator::DrGrpo, Estimator::Rloo, Estimator::BatchStd, Estimator::Crpo, Estimator::MoGrpo, Estimator::Gdpo,
-    ])) {
+    fn advantages_are_finite(
+        batch in batch(4),
+        (_, estimator) in prop::sample::select(Estimator::NAMES.to_vec()),
+    ) {
         let config = Config { estimator, ..Config::default() };
-        let got = config.advantages(&batch).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let mut multipliers = Multipliers::default();
+        multipliers.ascend(&config.constrained, &batch);
+        let got = config.advantages_under(&multipliers, &batch).map_err(|e| TestCaseError::fail(e.to_string()))?;
         for group in &got {
             prop_assert!(group.advantages.iter().all(|a| a.is_finite()));
-            prop_assert!(group.advantages.len() != 1 || group.advantages == [0.0]);
+            // A peer's group of one is the peer's affair.
+            prop_assert!(estimator.is_peer() || group.advantages.len() != 1 || group.advantages == [0.0]);
         }
     }
 }
