@@ -1,32 +1,44 @@
 //! Three ways of finding the phrases of a lexicon in text, with the same semantics (leftmost-longest on word
 //! boundaries, plural, hyphen, case and spelling tolerant): speed, build time and size of each.
 //!
-//! `cargo run --release -p attending-rewards --example matcher -- LEXICON.txt TEXT` (files of the lexicon's format and
-//! of plain text); without files, the built-in terms and synthetic cases.
+//! `cargo run --release -p attending-rewards --example matcher [TEXT [FILE ...]]`: a file of plain text, and files of the
+//! lexicon's format or of any layout that can be converted to it; without, the built-in terms and synthetic cases.
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::path::Path;
 use std::time::Instant;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
+use attending_datasets::reader::read_text;
 use attending_datasets::synth;
+use attending_rewards::lexicon::source::{Layout, convert};
 use attending_rewards::lexicon::{Lexicon, PhraseTrie, Reading, Vocabulary, Word};
 use attending_rewards::text::{Kind, Token, tokenize};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (lexicon, text) = match arguments.as_slice() {
-        [lexicon, text] => {
-            let more = std::fs::read_to_string(lexicon)?;
-            (Lexicon::built_in_with(&[(lexicon, &more)])?, std::fs::read_to_string(text)?)
-        }
-        [] => {
-            let cases = synth::cases(2000, 5, synth::Split::Train);
-            (Lexicon::built_in_with(&[])?, cases.into_iter().map(|case| case.question + "\n").collect())
-        }
-        _ => return Err("expected no argument, or LEXICON TEXT".into()),
+    let text = match arguments.first() {
+        Some(file) => read_text(Path::new(file))?,
+        None => synth::cases(2000, 5, synth::Split::Train).into_iter().map(|case| case.question + "\n").collect(),
     };
-    let forms: Vec<&str> = lexicon.concepts().flat_map(|(_, concept)| &concept.forms).map(String::as_str).collect();
+    let base = Lexicon::built_in();
+    let mut files: Vec<(&str, String)> = Vec::new();
+    for file in arguments.iter().skip(1) {
+        let text = read_text(Path::new(file))?;
+        let text = if Layout::of(&text).is_some() { convert(file, &text, Some(&base))?.text } else { text };
+        files.push((file, text));
+    }
+    // Read one by one: here the files need not agree on names.
+    let lexicons: Result<Vec<Lexicon>, _> =
+        files.iter().map(|(name, text)| Lexicon::built_in_with(&[(name, text)])).collect();
+    let lexicons = lexicons?;
+    let mut forms: Vec<&str> = Vec::new();
+    for lexicon in lexicons.iter().chain([base.as_ref()]) {
+        forms.extend(lexicon.concepts().flat_map(|(_, concept)| &concept.forms).map(String::as_str));
+    }
+    forms.sort_unstable();
+    forms.dedup();
     println!("{} forms, {:.1} MB of text", forms.len(), text.len() as f64 / 1e6);
 
     let start = Instant::now();

@@ -187,7 +187,7 @@ mod tests {
     }
 
     const REASONS: &str =
-        "Asthma is unlikely because there is no wheezing. Pneumonia is unlikely because the chest is clear. ";
+        "Asthma is unlikely because there is no wheezing. Pneumonia is unlikely because there is no fever. ";
 
     #[test]
     fn each_rival_for_a_reason_of_its_own() {
@@ -200,8 +200,12 @@ mod tests {
     #[test]
     fn an_except_question_reverses_the_polarity() {
         let question = "All of the following cause wheezing EXCEPT";
-        let found =
-            outcomes(question, "Gout", "D", &format!("{REASONS}Pulmonary embolism is likely because bronchi narrow."));
+        let found = outcomes(
+            question,
+            "Gout",
+            "D",
+            &format!("{REASONS}Pulmonary embolism is likely because of sudden dyspnea."),
+        );
         assert_eq!(found, [Outcome::Contradicted, Outcome::Contradicted, Outcome::Covered]);
     }
 

@@ -154,7 +154,61 @@ fn words(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<&'static st
     proptest::collection::vec(proptest::sample::select(WORDS), count)
 }
 
+/// Pieces of the formats, whole and broken.
+const PIECES: &[&str] = &[
+    "[finding]",
+    "[condition]",
+    "[measure]",
+    "[abbreviation]",
+    "[cue]",
+    "[",
+    "]",
+    "\n",
+    "\n  + ",
+    "fever",
+    "a b",
+    " = ",
+    " < ",
+    " += ",
+    ", ",
+    "\\",
+    "#",
+    " | ",
+    "> 5 ",
+    "age:1-",
+    "mg/dL",
+    " : ",
+    "format-version: 1.2\n",
+    "[Term]\n",
+    "id: X:1\n",
+    "name: a\n",
+    "is_a: X:1\n",
+    "synonym: \"b\" EXACT []\n",
+    "{\"unii\":",
+    "{\"code\":\"A\",\"desc\":\"b\"}",
+    "\t",
+    "\u{feff}",
+    "disease_label\tsymptom_label\n",
+];
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any text is a lexicon or an error with a line, never a panic.
+    #[test]
+    fn no_text_breaks_the_readers(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..30), noise in "\\PC{0,10}") {
+        let text = format!("{}{noise}", pieces.concat());
+        if let Err(error) = Lexicon::parse(&[("x.txt", &text)]) {
+            prop_assert!(error.line <= text.lines().count() && !error.problem.is_empty());
+        }
+        let base = Lexicon::built_in();
+        if let Ok(converted) = convert("x", &text, Some(&base)) {
+            let read = Lexicon::built_in_with(&[("x.txt", &converted.text)]);
+            // What was written can be read, but for a cycle that the source itself has.
+            prop_assert!(read.is_ok() || read.is_err_and(|e| e.problem.ends_with("is a kind of itself")), "{}", converted.text);
+        }
+    }
+
     /// The trie finds what an Aho-Corasick automaton finds, leftmost-longest on word boundaries.
     #[test]
     fn the_same_as_aho_corasick(phrases in proptest::collection::vec(words(1..4), 1..8), text in words(0..40)) {

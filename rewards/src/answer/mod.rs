@@ -159,7 +159,7 @@ pub fn is_negative(question: &str) -> bool {
                 }
             }
             "not" | "least" | "false" | "incorrect" if capitals => true,
-            "false" | "incorrect" | "contraindicated" | "wrong" => {
+            "false" | "incorrect" => {
                 at >= 2
                     && at + 12 >= tokens.len()
                     && (at.saturating_sub(6)..at).any(|i| word(i).eq_ignore_ascii_case("which"))
@@ -214,12 +214,24 @@ pub fn boxes(text: &str, [from, to]: Span) -> Vec<Span> {
     let bytes = text.as_bytes();
     let mut at = from;
     while let Some(offset) = text[at..to].find("boxed") {
+        let macro_mark = at + offset > from && bytes[at + offset - 1] == b'\\';
         let mut open = at + offset + "boxed".len();
         at = open;
         while open < to && bytes[open] == b' ' {
             open += 1;
         }
         if open >= to || bytes[open] != b'{' {
+            // "\\boxed C": one letter or digit that stands alone behind the macro.
+            let alone = |at: usize| bytes.get(at).is_none_or(|byte| !byte.is_ascii_alphanumeric() && byte.is_ascii());
+            if macro_mark
+                && open > at
+                && open < to
+                && bytes[open].is_ascii_alphanumeric()
+                && (open + 1 == to || alone(open + 1))
+            {
+                found.push([open, open + 1]);
+                at = open + 1;
+            }
             continue;
         }
         let mut depth = 0_usize;

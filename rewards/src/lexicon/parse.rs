@@ -160,6 +160,12 @@ impl Entries {
         let id = if more {
             match self.names.get(&name) {
                 Some(Term::Concept(id)) => *id,
+                // What a threshold names is a concept, if none defines it.
+                None if self.thresholds.iter().any(|limit| limit.finding == name) => {
+                    let id = self.add(&name, Kind::Finding, place, files)?;
+                    self.form(name, Term::Concept(id))?;
+                    id
+                }
                 _ => return Err(format!("`{name}` is not defined: `+=` adds to a concept that stands before it")),
             }
         } else {

@@ -57,7 +57,7 @@ const BRITISH: &[(&str, &str)] = &[
 ];
 
 /// Words whose American stem above means something else: "hemiparesis" is spelled so everywhere.
-const NOT_BRITISH: &[&str] = &["hemip", "hemis", "hemia", "hemic", "hematu", "academi", "systemic", "polemic"];
+const NOT_BRITISH: &[&str] = &["hemip", "hemis", "hemib", "academi", "systemic", "polemic"];
 
 /// Plurals that no rule makes.
 const IRREGULAR: &[(&str, &str)] = &[
@@ -210,6 +210,7 @@ mod tests {
             ("reflex", "reflexes"),
             ("hemorrhoid", "haemorrhoids"),
             ("tumor", "tumours"),
+            ("hematuria", "haematuria"),
             ("dyspnea", "dyspnoea"),
         ];
         for (american, other) in rows {

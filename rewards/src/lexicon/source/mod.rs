@@ -160,6 +160,9 @@ fn write(layout: Layout, drafts: &[Draft], base: Option<&Lexicon>) -> Converted 
         let clash = base.is_some_and(|base| base.term(&name).is_some()) || !taken.insert(name.clone());
         if !is_old && clash {
             name = format!("{} ({})", draft.name, draft.id);
+            if !fits(&name) {
+                continue;
+            }
             taken.insert(name.clone());
         }
         names.insert(&draft.id, (name, is_old));
