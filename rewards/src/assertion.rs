@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::lexicon::{ConceptId, Cues, Lexicon, Match, Term};
 use crate::reading::Reading;
 use crate::scored::Span;
-use crate::text::{Sentence, Token};
+use crate::text::{Kind, Sentence, Token};
 
 /// What a text says about a concept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +37,21 @@ const FORWARD: usize = 40;
 /// Words that a cue reaches backwards.
 const BACKWARD: usize = 12;
 
+/// The questions of ConText, each by itself: a denied history is both negated and historical.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Axes {
+    /// It is said not to be there.
+    pub negated: bool,
+    /// It may be there.
+    pub possible: bool,
+    /// It is supposed, asked for, or warned of.
+    pub hypothetical: bool,
+    /// It belongs to the past.
+    pub historical: bool,
+    /// Somebody else has it.
+    pub other: bool,
+}
+
 /// The scopes of one sentence's cues.
 #[derive(Debug)]
 pub(crate) struct Scopes {
@@ -62,42 +77,81 @@ impl Scopes {
             let followed =
                 terms.iter().any(|term| term.tokens.start >= cue.tokens.end && term.tokens.start <= cue.tokens.end + 1);
             let both = cue.value.has(forward) && cue.value.has(backward);
+            // "negative symptoms": a word that judges what stands before it ends a clause.
+            let bare = cue.tokens.len() == 1
+                && cue.value.has(Cues::NEGATES_BEFORE)
+                && !ends_clause(text, tokens, sentence, cue);
             if cue.value.has(forward) && (!both || followed) {
                 let end = scope_end(text, tokens, sentence, cues, index);
                 scopes.push((cue.value & forward, cue.tokens.end..end));
             }
-            if cue.value.has(backward) && (!both || !followed) {
-                let start = scope_start(tokens, sentence, cues, index);
+            if cue.value.has(backward) && (!both || !followed) && !bare {
+                let start = scope_start(text, tokens, sentence, cues, index);
                 scopes.push((cue.value & backward, start..cue.tokens.start));
             }
         }
         Scopes { scopes }
     }
 
-    /// The status of a mention on these tokens.
-    pub(crate) fn status(&self, mention: &Range<usize>) -> Status {
+    /// What holds of a mention on these tokens.
+    pub(crate) fn axes(&self, mention: &Range<usize>) -> Axes {
         let covers = |roles: Cues| {
             let around = |scope: &Range<usize>| scope.start <= mention.start && mention.end <= scope.end;
             self.scopes.iter().any(|(cue, scope)| cue.has(roles) && around(scope))
         };
-        if covers(Cues::FAMILY) {
-            Status::Family
-        } else if covers(Cues::NEGATES_AFTER | Cues::NEGATES_BEFORE) {
-            Status::Absent
-        } else if covers(Cues::SUPPOSES) {
-            Status::Hypothetical
-        } else if covers(Cues::DOUBTS_AFTER | Cues::DOUBTS_BEFORE) {
-            Status::Possible
-        } else if covers(Cues::PAST) {
-            Status::Historical
-        } else {
-            Status::Present
+        Axes {
+            negated: covers(Cues::NEGATES_AFTER | Cues::NEGATES_BEFORE),
+            possible: covers(Cues::DOUBTS_AFTER | Cues::DOUBTS_BEFORE),
+            hypothetical: covers(Cues::SUPPOSES),
+            historical: covers(Cues::PAST),
+            other: covers(Cues::FAMILY),
+        }
+    }
+
+    /// The status of a mention on these tokens: the strongest of what holds.
+    pub(crate) fn status(&self, mention: &Range<usize>) -> Status {
+        match self.axes(mention) {
+            Axes { other: true, .. } => Status::Family,
+            Axes { negated: true, .. } => Status::Absent,
+            Axes { hypothetical: true, .. } => Status::Hypothetical,
+            Axes { possible: true, .. } => Status::Possible,
+            Axes { historical: true, .. } => Status::Historical,
+            _ => Status::Present,
         }
     }
 }
 
+/// Whether a clause ends behind a cue: at a mark, at the sentence's end, or where its verb stands before it.
+fn ends_clause(text: &str, tokens: &[Token], sentence: &Sentence, cue: &Match<Cues>) -> bool {
+    let Some(next) = tokens.get(cue.tokens.end).filter(|_| cue.tokens.end < sentence.tokens.end) else { return true };
+    let behind = next.kind == Kind::Mark
+        || matches!(
+            next.text(text),
+            "and" | "but" | "for" | "on" | "in" | "at" | "with" | "by" | "as" | "or" | "today"
+        );
+    let verb = cue.tokens.start.checked_sub(1).filter(|at| *at >= sentence.tokens.start).is_some_and(|at| {
+        matches!(
+            tokens[at].text(text),
+            "is" | "are" | "was" | "were" | "be" | "been" | ":" | "came" | "come" | "remain"
+        )
+    });
+    behind || verb
+}
+
 /// The status of any phrase of a text, whether or not the lexicon knows it; `None` where the span covers no token.
 pub fn status_at(text: &str, span: Span, lexicon: &Lexicon) -> Option<Status> {
+    let (scopes, tokens) = scopes_at(text, span, lexicon)?;
+    Some(scopes.status(&tokens))
+}
+
+/// As [`status_at`], each question by itself.
+pub fn axes_at(text: &str, span: Span, lexicon: &Lexicon) -> Option<Axes> {
+    let (scopes, tokens) = scopes_at(text, span, lexicon)?;
+    Some(scopes.axes(&tokens))
+}
+
+/// The scopes around a phrase, whose own words are no cues, and its tokens.
+fn scopes_at(text: &str, span: Span, lexicon: &Lexicon) -> Option<(Scopes, Range<usize>)> {
     let reading = Reading::new(text, lexicon);
     let inside = |token: &Token| (token.start as usize) < span[1] && token.end as usize > span[0];
     let start = reading.tokens.iter().position(inside)?;
@@ -107,7 +161,7 @@ pub fn status_at(text: &str, span: Span, lexicon: &Lexicon) -> Option<Status> {
     let cues: Vec<Match<Cues>> = reading.cues_of(index).iter().filter(outside).cloned().collect();
     let phrase = Match { value: Term::Concept(ConceptId(0)), tokens: start..end };
     let scopes = Scopes::new(text, &reading.tokens, &reading.sentences[index], &cues, std::slice::from_ref(&phrase));
-    Some(scopes.status(&phrase.tokens))
+    Some((scopes, phrase.tokens))
 }
 
 fn is_joint(text: &str, token: &Token) -> bool {
@@ -119,6 +173,14 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
     let from = cues[index].tokens.end;
     let limit = sentence.tokens.end.min(from + FORWARD);
     let mut later = cues[index + 1..].iter().peekable();
+    let negates = cues[index].value.has(Cues::NEGATES_AFTER);
+    let own =
+        |words: &[&str]| tokens[cues[index].tokens.clone()].iter().any(|t| words.contains(&folded(text, t).as_str()));
+    // "The absence of a and b makes ...": the verb behind the list has the cue's noun as its subject.
+    let noun = own(&["absence", "lack"]);
+    let verbal = own(&["not", "cannot", "never", "denies", "denied", "deny", "denying"]);
+    let without = own(&["without"]) && cues[index].tokens.start > sentence.tokens.start;
+    let mut after_or = false;
     let mut at = from;
     while at < limit {
         while later.peek().is_some_and(|cue| cue.tokens.end <= at) {
@@ -142,10 +204,32 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
         if token.is_mark(';') || token.is_mark(':') {
             return at;
         }
+        if negates {
+            // "no a or b, and c": what follows the closed list is another item.
+            after_or |= matches!(token.text(text), "or" | "nor");
+            let next = tokens.get(at + 1).filter(|_| at + 1 < limit).map_or("", |next| next.text(text));
+            if after_or && token.is_mark(',') && matches!(next, "and" | "a" | "an" | "but") {
+                return at;
+            }
+            // "no a, a b, and c", "without a, b, and c": an item with an article, or a list that no "or" closes.
+            let item = if next == "and" { tokens.get(at + 2).map_or("", |t| t.text(text)) } else { next };
+            let article = !verbal && matches!(item, "a" | "an");
+            if token.is_mark(',') && (article || without) && !or_ahead(text, tokens, limit, at) {
+                return at;
+            }
+            // "not equipped to handle a": the infinitive is another matter; "does not appear to have a" is not.
+            let seems = at > from
+                && ["appear", "seem", "have", "need", "due", "respon", "secon"]
+                    .iter()
+                    .any(|stem| tokens[at - 1].text(text).starts_with(stem));
+            if verbal && token.text(text) == "to" && at > from && !seems {
+                return at;
+            }
+        }
         // "absence of a, b, or c supports ...": what follows "or" belongs to the list.
         let is_or = |token: &Token| matches!(token.text(text), "or" | "nor");
         let or = is_or(token) || tokens[at + 1..limit].first().is_some_and(is_or);
-        if is_joint(text, token) && !or && opens_clause(text, tokens, limit, cues, at + 1) {
+        if is_joint(text, token) && !or && !noun && opens_clause(text, tokens, limit, cues, at + 1) {
             return at;
         }
         // A mark of brackets that closes more than it opened ends the scope: "(no fever) cough".
@@ -155,6 +239,17 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
         at += 1;
     }
     limit
+}
+
+/// Whether an "or" closes the list that goes on at `at`, before anything else does.
+fn or_ahead(text: &str, tokens: &[Token], limit: usize, at: usize) -> bool {
+    let rest = &tokens[at..limit.min(at + 24)];
+    let end = rest.iter().position(|t| t.is_mark(';') || t.is_mark(':') || matches!(t.text(text), "but" | "however"));
+    rest[..end.unwrap_or(rest.len())].iter().any(|token| matches!(token.text(text), "or" | "nor"))
+}
+
+fn folded(text: &str, token: &Token) -> String {
+    token.text(text).to_ascii_lowercase()
 }
 
 /// Whether a clause with a verb of its own starts at `at`: "..., and the lungs are clear".
@@ -167,14 +262,24 @@ fn opens_clause(text: &str, tokens: &[Token], limit: usize, cues: &[Match<Cues>]
 }
 
 /// Where the backward scope of cue `index` starts.
-fn scope_start(tokens: &[Token], sentence: &Sentence, cues: &[Match<Cues>], index: usize) -> usize {
+fn scope_start(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cues>], index: usize) -> usize {
     let to = cues[index].tokens.start;
+    // "a, b, and the smear is negative": a verb in the singular has one subject.
+    let singular = tokens[cues[index].tokens.clone()].iter().any(|t| matches!(t.text(text), "is" | "was"));
     let limit = sentence.tokens.start.max(to.saturating_sub(BACKWARD));
     let mut at = to;
     let mut verbs = 0;
     while at > limit {
         let token = &tokens[at - 1];
         if token.is_mark(';') || token.is_mark(':') && at < to {
+            return at;
+        }
+        let determined = matches!(
+            tokens.get(at).map_or("", |next| next.text(text)),
+            "the" | "a" | "an" | "his" | "her" | "their" | "there"
+        );
+        let and = matches!(token.text(text), "and" | "but");
+        if at < to && ((and && determined) || (singular && token.is_mark(','))) {
             return at;
         }
         let cue = cues[..index].iter().rev().find(|cue| cue.tokens.end == at);
@@ -220,6 +325,20 @@ mod tests {
             ("His mother had breast cancer.", "breast cancer", Family),
             ("Family history of stroke.", "ischemic stroke", Family),
             ("Without fever, he has chills.", "chills", Present),
+            ("A woman with no significant medical history begins to experience memory loss.", "memory loss", Present),
+            ("There is an absence of rash, a left adnexal mass, and edema.", "adnexal mass", Present),
+            ("In addition there is an edema and the Coombs test results are negative.", "edema", Present),
+            ("The chest radiograph shows edema, the smear is negative.", "edema", Present),
+            ("The absence of fever and substantial weight loss makes cancer less likely.", "weight loss", Absent),
+            ("His hallucinations are not consistent with negative symptoms.", "hallucinations", Present),
+            ("It is not associated with fever.", "fever", Absent),
+            ("There is no fever, photophobia or rash, and occasional nausea but no vomiting.", "nausea", Present),
+            ("The results do not suggest hyperkalemia.", "hyperkalemia", Absent),
+            ("This could be due to hypotension.", "hypotension", Possible),
+            ("Nose bleeding without trauma, multiple bruises, and petechiae.", "petechiae", Present),
+            ("The hospital is not equipped to handle a fever.", "fever", Present),
+            ("His wife states that her husband developed a fever.", "fever", Present),
+            ("The mother reports that the child has a cough.", "cough", Present),
             ("He does not report fever or cough.", "cough", Absent),
             ("The absence of fever, cough, or edema supports asthma.", "edema", Absent),
             ("Not only fever but also cough.", "fever", Present),

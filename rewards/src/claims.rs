@@ -1,13 +1,17 @@
 //! Which parts of a response claim something about this patient: the claim gate.
 //!
 //! A sentence is cut into clauses at reasons and contrasts. A clause is general knowledge, and exempt, where it says
-//! so ("typically", "is caused by") or where its subject is a disease, a drug or an option without a verdict on it.
+//! so ("typically", "is caused by"), where its subject is a disease, a drug or an option without a verdict on it, or
+//! "it" behind such a sentence, where it tells what can or would be, and where it goes on a general clause without
+//! coming back to the patient.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::lexicon::{Cues, Kind as ConceptKind, Lexicon, Match};
 use crate::options::Named;
 use crate::reading::Reading;
+use crate::text::{Kind, Token, hash_word};
 
 /// A clause of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +22,14 @@ pub struct Clause {
     pub general: bool,
 }
 
-/// The clauses of a sentence, in order; they cover its tokens.
-pub fn clauses(reading: &Reading, sentence: usize, named: &[Named], lexicon: &Lexicon) -> Vec<Clause> {
+/// The clauses of a sentence, in order; they cover its tokens. `before` are those of the sentence before.
+pub fn clauses(
+    reading: &Reading,
+    sentence: usize,
+    named: &[Named],
+    before: &[Clause],
+    lexicon: &Lexicon,
+) -> Vec<Clause> {
     let range = reading.sentences[sentence].tokens.clone();
     let mut found: Vec<Clause> = Vec::new();
     for clause in cut(reading, sentence) {
@@ -35,7 +45,14 @@ pub fn clauses(reading: &Reading, sentence: usize, named: &[Named], lexicon: &Le
         };
         let mut gates = cues.filter(gate).peekable();
         let Some(first) = gates.peek() else {
-            let general = has_other_subject(reading, sentence, &clause, named, lexicon);
+            let goes_on = match found.last() {
+                Some(last) => last.general,
+                // "It presents with ...": the disease of the sentence before.
+                None => before.last().is_some_and(|last| last.general) && starts_with_pronoun(reading, &clause),
+            };
+            let general = goes_on
+                || has_modal(reading, sentence, &clause)
+                || has_other_subject(reading, sentence, &clause, named, lexicon);
             found.push(Clause { tokens: clause, general });
             continue;
         };
@@ -55,6 +72,30 @@ pub fn clauses(reading: &Reading, sentence: usize, named: &[Named], lexicon: &Le
         found.push(Clause { tokens: range, general: false });
     }
     found
+}
+
+fn is_word(words: &'static str, table: &'static OnceLock<Vec<u64>>, hash: u64) -> bool {
+    table.get_or_init(|| words.split_whitespace().map(hash_word).collect()).contains(&hash)
+}
+
+/// Whether a clause starts with a pronoun that stands for what was spoken of before.
+fn starts_with_pronoun(reading: &Reading, clause: &Range<usize>) -> bool {
+    static PRONOUNS: OnceLock<Vec<u64>> = OnceLock::new();
+    reading.tokens[clause.clone()]
+        .iter()
+        .find(|token| token.kind == Kind::Word)
+        .is_some_and(|token| is_word("it they this these its their", &PRONOUNS, token.hash))
+}
+
+/// Whether a clause tells what can or would be, not what is.
+fn has_modal(reading: &Reading, sentence: usize, clause: &Range<usize>) -> bool {
+    static MODALS: OnceLock<Vec<u64>> = OnceLock::new();
+    // "It may be that his troponin is 40" is hedged, not general: what a verdict or a number follows stays a claim.
+    let inside = |tokens: &Range<usize>| clause.start <= tokens.start && tokens.end <= clause.end;
+    let judged = reading.cues_of(sentence).iter().any(|cue| inside(&cue.tokens) && cue.value.has(Cues::VERDICT));
+    let numbered = reading.quantities_of(sentence).iter().any(|quantity| inside(&quantity.tokens));
+    let modal = |token: &Token| is_word("can could may might would will should must", &MODALS, token.hash);
+    !judged && !numbered && reading.tokens[clause.clone()].iter().any(modal)
 }
 
 /// Cuts a sentence at reasons, contrasts and semicolons.

@@ -22,6 +22,7 @@ pub mod economy;
 pub mod evidence;
 pub mod explain;
 pub mod faithfulness;
+pub mod frame;
 pub mod held_out;
 pub mod language;
 pub mod layout;
@@ -36,6 +37,7 @@ pub mod rubric;
 pub mod scored;
 pub mod scorer;
 pub mod sections;
+pub mod statement;
 pub mod text;
 pub mod verdict;
 

@@ -38,9 +38,13 @@ impl<'a> Parsed<'a> {
         }
         let reading = Reading::without(text, &sections.markup, lexicon);
         let (verdicts, named) = verdicts(text, &reading, &evidence.options, lexicon);
-        let clauses =
-            (0..reading.sentences.len()).map(|index| clauses(&reading, index, &named[index], lexicon)).collect();
-        Parsed { text, sections, reading, verdicts, named, clauses }
+        let mut found: Vec<Vec<Clause>> = Vec::with_capacity(reading.sentences.len());
+        for (index, named) in named.iter().enumerate() {
+            let before = found.last().map_or(&[][..], Vec::as_slice);
+            let next = clauses(&reading, index, named, before, lexicon);
+            found.push(next);
+        }
+        Parsed { text, sections, reading, verdicts, named, clauses: found }
     }
 
     /// Whether an option's name covers this token.

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::assertion::{self, Status};
 use crate::lexicon::{ConceptId, Cues, Kind as ConceptKind, Lexicon, Match, MeasureId, Term, Word};
+use crate::quantity::arithmetic::{Calculation, calculations};
 use crate::quantity::{Quantity, quantities};
 use crate::scored::Span;
 use crate::text::{Sentence, Token, sentences, tokenize};
@@ -51,6 +52,8 @@ pub struct Reading {
     specimen: bool,
     /// Where each sentence's quantities start and end in `quantities`.
     pub quantity_ranges: Vec<Range<usize>>,
+    /// Shown arithmetic in order, with its sentence.
+    pub calculations: Vec<(usize, Calculation)>,
 }
 
 impl Reading {
@@ -106,6 +109,13 @@ impl Reading {
             self.specimen = heading.is_some_and(|cue| cue.value.has(Cues::SPECIMEN));
         }
         let statuses = assertion::Scopes::new(text, &self.tokens, sentence, &cues, &findings);
+        let mut shown = Vec::new();
+        calculations(text, &self.tokens, sentence, &mut shown);
+        for quantity in &mut self.quantities[quantities_from..] {
+            quantity.status = statuses.status(&quantity.tokens);
+            quantity.shown = shown.iter().any(|c| c.tokens.contains(&quantity.tokens.start));
+        }
+        self.calculations.extend(shown.into_iter().map(|calculation| (index, calculation)));
         for term in &terms {
             let span = [self.tokens[term.tokens.start].start as usize, self.tokens[term.tokens.end - 1].end as usize];
             match term.value {

@@ -91,7 +91,7 @@ impl Scorer {
         };
         if !self.rubric.counts(Objective::Faithfulness) {
             set(Objective::Faithfulness, Err("not_in_rubric"));
-        } else if !evidence.has_evidence() || evidence.salient.is_empty() {
+        } else if !evidence.is_judged() {
             set(Objective::Faithfulness, Err("no_evidence"));
         } else {
             faithfulness::check(&parsed, evidence, chosen, &self.lexicon, &mut checks);

@@ -7,7 +7,7 @@ use crate::lexicon::{Cues, Kind as ConceptKind, Lexicon};
 use crate::options::{Named, Options};
 use crate::reading::Reading;
 use crate::scored::Span;
-use crate::text::Kind;
+use crate::text::{Kind, hash_word};
 
 /// One verdict on an option, or a mention without one.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +58,13 @@ pub fn verdicts(
     (found, by_sentence)
 }
 
+const ARTICLES: &[&str] = &["the", "a", "an"];
+const PREPOSITIONS: &[&str] = &["to", "of", "with", "for", "by", "in", "from", "than", "like", "vitamin", "hepatitis"];
+
+fn is_one_of(words: &[&str], hash: u64) -> bool {
+    words.iter().any(|word| hash_word(word) == hash)
+}
+
 /// The verdict on one named option: the nearest verdict cue that can be about it. Before it stand cues that take an
 /// object ("argues against asthma"), behind it those that judge their subject ("asthma is unlikely").
 fn verdict(reading: &Reading, sentence: usize, named: &[Named], option: &Named) -> Option<bool> {
@@ -78,9 +85,20 @@ fn verdict(reading: &Reading, sentence: usize, named: &[Named], option: &Named) 
         .find(|cue| cue.value.has(Cues::SUPPORTS | Cues::REJECTS) && cue.tokens.end <= option.start)
         .map(|cue| (words(cue.tokens.end, option.start), cue.value.has(Cues::REJECTS), cue.tokens.end, option.start));
     let subject = Cues::SUPPORTS_SUBJECT | Cues::REJECTS_SUBJECT;
-    let after = cues.iter().find(|cue| cue.value.has(subject) && cue.tokens.start >= option.end).map(|cue| {
-        (words(option.end, cue.tokens.start), cue.value.has(Cues::REJECTS_SUBJECT), option.end, cue.tokens.start)
+    // "A precursor of asthma does not fit": what stands behind a preposition is no subject.
+    let object = option.start.checked_sub(1).is_some_and(|at| {
+        let range = &reading.sentences[sentence].tokens;
+        let article = |at: usize| is_one_of(ARTICLES, reading.tokens[at].hash);
+        let at = if article(at) { at.saturating_sub(1) } else { at };
+        range.contains(&at) && is_one_of(PREPOSITIONS, reading.tokens[at].hash)
     });
+    let after = cues
+        .iter()
+        .filter(|_| !object)
+        .find(|cue| cue.value.has(subject) && cue.tokens.start >= option.end)
+        .map(|cue| {
+            (words(option.end, cue.tokens.start), cue.value.has(Cues::REJECTS_SUBJECT), option.end, cue.tokens.start)
+        });
     let usable = |side: &(usize, bool, usize, usize)| side.0 <= REACH && !parted(side.2, side.3);
     match (before.filter(usable), after.filter(usable)) {
         (Some(before), Some(after)) => Some(if after.0 < before.0 { !after.1 } else { !before.1 }),

@@ -40,6 +40,57 @@ impl Fields {
         }
     }
 
+    /// Takes a text that must be one of a few.
+    ///
+    /// # Errors
+    /// It is missing, no text, or another one.
+    pub fn one_of(&mut self, name: &str, known: &[&str]) -> Result<String, Problem> {
+        let text = self.text(name)?;
+        if known.contains(&text.as_str()) {
+            return Ok(text);
+        }
+        let expected = match known {
+            [] => String::new(),
+            [only] => (*only).to_owned(),
+            [all @ .., last] => format!("{} or {last}", all.join(", ")),
+        };
+        Err(Problem::new(name, format!("found {text:?}, expected {expected}")))
+    }
+
+    /// Takes a number from 0 to 1.
+    ///
+    /// # Errors
+    /// It is missing, no number, or outside.
+    pub fn share(&mut self, name: &str) -> Result<f64, Problem> {
+        let expected = "a number from 0 to 1";
+        match self.0.shift_remove(name) {
+            None => Err(self.missing(name, expected)),
+            Some(Value::Number(number)) => match number.as_f64() {
+                Some(value) if (0.0..=1.0).contains(&value) => Ok(value),
+                _ => Err(Problem::new(name, format!("found {number}, expected {expected}"))),
+            },
+            Some(other) => Err(Problem::new(name, format!("found {}, expected {expected}", kind(&other)))),
+        }
+    }
+
+    /// Takes a list of texts, empty where the field is absent or `null`; blank texts are left out.
+    ///
+    /// # Errors
+    /// It is there and no list, or holds anything but texts.
+    pub fn texts(&mut self, name: &str) -> Result<Vec<String>, Problem> {
+        let items = match self.0.shift_remove(name) {
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(Problem::new(name, format!("found {}, expected a list of texts", kind(&other)))),
+        };
+        let text = |(index, item): (usize, Value)| match item {
+            Value::String(text) => Ok(text),
+            other => Err(Problem::new(format!("{name}[{index}]"), format!("found {}, expected a text", kind(&other)))),
+        };
+        let texts: Result<Vec<String>, Problem> = items.into_iter().enumerate().map(text).collect();
+        texts.map(|texts| texts.into_iter().filter(|text| !text.trim().is_empty()).collect())
+    }
+
     /// Takes options written as an object `{"A": "...", "B": "..."}`, in its order.
     ///
     /// # Errors

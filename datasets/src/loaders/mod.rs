@@ -4,10 +4,21 @@
 //! [`LOADERS`]. Reading, layouts, validation, skipping and messages are done here for all of them.
 
 mod attending;
+pub mod evidence_inference;
 pub mod fields;
+mod k_qa;
 pub mod mapped;
+mod medec;
+mod medhallu;
 mod medical_o1;
+mod medmcqa;
 mod medqa;
+pub mod mirage;
+mod mmlu;
+mod mts_dialog;
+pub mod negex_context;
+pub mod primock57;
+mod pubmedqa;
 
 use std::path::Path;
 
@@ -51,7 +62,42 @@ pub trait Loader: Sync {
 }
 
 /// All loaders, in the order in which files are offered to them.
-pub const LOADERS: &[&dyn Loader] = &[&attending::Native, &medical_o1::MedicalO1, &medqa::MedQa];
+pub const LOADERS: &[&dyn Loader] = &[
+    &attending::Native,
+    &medical_o1::MedicalO1,
+    &mmlu::Mmlu,
+    &medqa::MedQa,
+    &medmcqa::MedMcqa,
+    &pubmedqa::PubMedQa,
+    &k_qa::KQa,
+    &k_qa::KQaLabels,
+    &mts_dialog::MtsDialog,
+    &mts_dialog::MtsFactScores,
+    &primock57::PriMock57,
+    &medec::Medec,
+    &medhallu::MedHallu,
+];
+
+/// Maps each record of a file, whatever its layout, for data sets that are spread over several files; the first malformed
+/// record is an error that names its place.
+fn each_record<T>(
+    path: &Path,
+    mut map: impl FnMut(Map<String, Value>, Origin) -> Result<T, Problem>,
+) -> Result<Vec<T>, DataError> {
+    let mut records = RawRecords::open(path)?;
+    let stem = stem(path);
+    let mut found = Vec::new();
+    for index in 0.. {
+        let Some(record) = records.next() else { break };
+        let Raw { place, key, fields } = record?;
+        let origin = Origin { stem: &stem, index, key: key.as_deref() };
+        found.push(map(fields, origin).map_err(|problem| records.fault(place, problem))?);
+    }
+    if found.is_empty() {
+        return Err(DataError::Empty { file: display(path), what: "record", bad: 0 });
+    }
+    Ok(found)
+}
 
 /// How a file is to be read.
 #[derive(Debug, Clone, Default)]

@@ -228,6 +228,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("findings_more.txt", include_str!("../../lexicon/findings_more.txt")),
     ("history.txt", include_str!("../../lexicon/history.txt")),
     ("measures.txt", include_str!("../../lexicon/measures.txt")),
+    ("derived.txt", include_str!("../../lexicon/derived.txt")),
     ("conditions.txt", include_str!("../../lexicon/conditions.txt")),
     ("conditions_organs.txt", include_str!("../../lexicon/conditions_organs.txt")),
     ("conditions_infection_mind.txt", include_str!("../../lexicon/conditions_infection_mind.txt")),

@@ -1,10 +1,12 @@
 //! Finding the quantities of a text, and what each one measures.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::unit::{Dimension, Unit, read_unit};
-use crate::lexicon::{Cues, Lexicon, Match, Measure, MeasureId, Term};
-use crate::text::{Kind, Sentence, Token};
+use crate::assertion::Status;
+use crate::lexicon::{Cues, KeyMap, Lexicon, Match, Measure, MeasureId, Term};
+use crate::text::{Kind, Sentence, Token, hash_word};
 
 /// What a number is a value of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,6 +44,10 @@ pub struct Quantity {
     pub target: bool,
     /// For durations: whether it tells of the past or the present course ("for 3 days", "3-day history").
     pub past: bool,
+    /// Whether it is said to be so, supposed, or another person's.
+    pub status: Status,
+    /// Whether it stands in shown arithmetic.
+    pub shown: bool,
 }
 
 /// A number as printed, before it is bound.
@@ -74,7 +80,7 @@ pub fn quantities(
     let mut at = sentence.tokens.start;
     let mut last_end = sentence.tokens.start;
     while at < sentence.tokens.end {
-        if tokens[at].kind != Kind::Number || terms.iter().any(|term| term.tokens.contains(&at)) {
+        if !is_number(tokens, sentence, at) || terms.iter().any(|term| term.tokens.contains(&at)) {
             at += 1;
             continue;
         }
@@ -87,10 +93,10 @@ pub fn quantities(
         let target = cues.iter().any(|cue| {
             cue.value.has(Cues::TARGET) && cue.tokens.end <= before + 1 && before.saturating_sub(cue.tokens.end) <= 5
         });
+        // A limit stands right before its number: "above 140", "within the first 3 days".
+        let limit = cues.iter().any(|cue| cue.value.has(Cues::LIMIT) && cue.tokens.end == before);
         let symbol = before > 0 && "<>\u{2264}\u{2265}".chars().any(|mark| tokens[before - 1].is_mark(mark));
-        let target = target || symbol;
-        // The result of a calculation is checked as arithmetic, not as a claim.
-        let target = target || (before > 0 && tokens[before - 1].is_mark('='));
+        let target = target || symbol || limit;
         let past = tells_course(text, tokens, sentence, &printed.tokens);
         let about = cues.iter().any(|cue| cue.value.has(Cues::ABOUT) && cue.tokens.end == before);
         let specimen =
@@ -113,13 +119,69 @@ pub fn quantities(
                 about,
                 target,
                 past,
+                status: Status::Present,
+                shown: false,
             });
         });
         last_end = printed.tokens.end;
     }
 }
 
+/// Number words that stand before units of time in prose.
+const WORDS: &[(&str, f64)] = &[
+    ("one", 1.0),
+    ("two", 2.0),
+    ("three", 3.0),
+    ("four", 4.0),
+    ("five", 5.0),
+    ("six", 6.0),
+    ("seven", 7.0),
+    ("eight", 8.0),
+    ("nine", 9.0),
+    ("ten", 10.0),
+    ("eleven", 11.0),
+    ("twelve", 12.0),
+    ("fifteen", 15.0),
+    ("twenty", 20.0),
+    ("thirty", 30.0),
+    ("forty", 40.0),
+    ("fifty", 50.0),
+    ("sixty", 60.0),
+];
+
+/// Units of time, whose number may be printed as a word.
+const TIMES: &[&str] =
+    &["day", "days", "week", "weeks", "month", "months", "year", "years", "hour", "hours", "minute", "minutes"];
+
+/// What a number word comes to, and whether a word is a unit of time (0).
+fn word_value(hash: u64) -> Option<f64> {
+    static VALUES: OnceLock<KeyMap<u64, f64>> = OnceLock::new();
+    let values = VALUES.get_or_init(|| {
+        let words = WORDS.iter().map(|(word, value)| (hash_word(word), *value));
+        words.chain(TIMES.iter().map(|word| (hash_word(word), 0.0))).collect()
+    });
+    values.get(&hash).copied()
+}
+
+/// Whether a number starts here: in digits, or as a word before a unit of time ("three months ago").
+fn is_number(tokens: &[Token], sentence: &Sentence, at: usize) -> bool {
+    match tokens[at].kind {
+        Kind::Number => true,
+        Kind::Mark => false,
+        Kind::Word => {
+            let joined = tokens.get(at + 1).is_some_and(|next| next.is_mark('-'));
+            let unit = at + 1 + usize::from(joined);
+            word_value(tokens[at].hash).is_some_and(|value| value > 0.0)
+                && unit < sentence.tokens.end
+                && word_value(tokens[unit].hash) == Some(0.0)
+        }
+    }
+}
+
 fn number(text: &str, token: &Token) -> Option<f64> {
+    if token.kind == Kind::Word {
+        return word_value(token.hash);
+    }
     let printed = token.text(text);
     if printed.contains(',') { printed.replace(',', "").parse().ok() } else { printed.parse().ok() }
 }
@@ -141,7 +203,7 @@ fn printed(text: &str, tokens: &[Token], sentence: &Sentence, at: usize) -> Prin
         precision: precision(text, token),
         unit: None,
         second: None,
-        name: !token.text(text).bytes().any(|b| b.is_ascii_digit()),
+        name: token.kind == Kind::Number && !token.text(text).bytes().any(|b| b.is_ascii_digit()),
     };
     // A number behind a glued hyphen is a name ("IL-6", "COVID-19"), behind a sign a value.
     if at > 0 && token.glued && tokens[at - 1].is_mark('-') {
@@ -294,6 +356,11 @@ fn is_vital_or_urine(measure: &Measure) -> bool {
     vital || measure.name.starts_with("urine") || measure.name == "oxygen saturation"
 }
 
+/// Nouns of values: right behind a measure they belong to it, further on to another one.
+fn is_head(text: &str, token: &Token) -> bool {
+    matches!(token.text(text), "count" | "score" | "gradient" | "gap" | "ratio" | "clearance" | "percentile" | "index")
+}
+
 /// Words between a measure and its number.
 const REACH: usize = 9;
 
@@ -330,7 +397,10 @@ fn nearest_measure(
                 let between = (last_end..printed.tokens.start).map(|index| tokens[index].text(text));
                 between.clone().any(|word| matches!(word, "(" | "or" | "/" | "[" | "to" | "then" | "and" | ","))
             };
-            if fits(id) && (!taken || repeats || beside) {
+            // "an elevated leukocyte count and a lymphocyte count of 50,000": another noun's value.
+            let another = range.end + 1 < printed.tokens.start
+                && (range.end + 1..printed.tokens.start).any(|at| is_head(text, &tokens[at]));
+            if fits(id) && !another && (!taken || repeats || beside) {
                 // Without a unit the number must follow closely: "potassium 5.9", "a potassium level of 5.9".
                 let reach = if printed.unit.is_some() { REACH } else { 5 };
                 if printed.tokens.start - range.end <= reach {

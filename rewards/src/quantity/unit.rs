@@ -138,6 +138,8 @@ const UNITS: &[(&str, Dimension, f64)] = {
         ("yr", Time, 365.25), ("yrs", Time, 365.25), ("y/o", Time, 365.25), ("yo", Time, 365.25),
         ("hour", Time, 1.0 / 24.0), ("hours", Time, 1.0 / 24.0), ("hr", Time, 1.0 / 24.0), ("hrs", Time, 1.0 / 24.0), ("h", Time, 1.0 / 24.0),
         ("minute", Time, 1.0 / 1440.0), ("minutes", Time, 1.0 / 1440.0), ("min", Time, 1.0 / 1440.0), ("mins", Time, 1.0 / 1440.0),
+        ("ms", Time, 1.0 / 86_400_000.0), ("msec", Time, 1.0 / 86_400_000.0), ("milliseconds", Time, 1.0 / 86_400_000.0),
+        ("second", Time, 1.0 / 86_400.0), ("seconds", Time, 1.0 / 86_400.0), ("sec", Time, 1.0 / 86_400.0),
         ("ml", Volume, 1.0), ("cc", Volume, 1.0), ("l", Volume, 1e3), ("liters", Volume, 1e3), ("litres", Volume, 1e3),
         ("ml/min", Flow, 1.0), ("ml/minute", Flow, 1.0), ("ml/min/1.73m2", Flow, 1.0), ("ml/h", Flow, 1.0 / 60.0), ("ml/hr", Flow, 1.0 / 60.0),
         ("l/min", Flow, 1e3), ("kg/m2", BodyMassIndex, 1.0), ("kg/m^2", BodyMassIndex, 1.0), ("kg/m", BodyMassIndex, 1.0),

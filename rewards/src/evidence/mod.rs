@@ -1,13 +1,21 @@
 //! A case's evidence, indexed once and shared by all of its responses.
 
+mod study;
+
 use attending_datasets::Case;
 
 use crate::assertion::Status;
-use crate::lexicon::{ConceptId, Cues, KeyMap, Kind, Lexicon, MeasureId, Relation, Sex};
+use crate::frame::{self, Ordered, Side};
+use crate::lexicon::{ConceptId, Cues, KeyMap, Kind, Lexicon, MeasureId, Relation, Sex, Term};
 use crate::options::Options;
+use crate::quantity::formula::{FORMULAS, Formula, Input};
 use crate::quantity::{Dimension, Quantity, Subject};
 use crate::reading::{Reading, is_clinical};
 use crate::scored::{EvidenceSpan, Span};
+use crate::statement::Statements;
+use crate::text::Kind as TokenKind;
+
+pub use study::{Cited, Labels};
 
 /// Where something stands in the evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +129,24 @@ pub struct EvidenceIndex {
     others: Vec<(Dimension, Value)>,
     /// Stems of all words, for word families.
     stems: KeyMap<u64, ()>,
+    /// Every printed number, by its bits.
+    numbers: KeyMap<u64, Place>,
+    /// Sides of body sites.
+    sides: KeyMap<u64, Vec<(Side, Place)>>,
+    /// Events in their order.
+    orders: Vec<(Ordered, Place)>,
+    /// Whether a person of either sex is named anywhere: female, male.
+    sexes: [bool; 2],
+    /// Whether the evidence is a study's, not a patient's.
+    study: bool,
+    /// The documents' sentences, where responses are matched with them.
+    statements: Statements,
+    /// How citations name the documents.
+    labels: Labels,
+    /// Whether the question asks for what does not fit: "EXCEPT", "least likely", "should be avoided".
+    reversed: bool,
+    /// Hashes of all tokens of each document, for quotations.
+    tokens: Vec<Vec<u64>>,
 }
 
 impl EvidenceIndex {
@@ -132,6 +158,9 @@ impl EvidenceIndex {
         let readings: Vec<Reading> = texts.iter().map(|(_, text)| Reading::new(text, lexicon)).collect();
         index.documents = texts.iter().map(|(id, _)| (*id).to_owned()).collect();
         index.sex = readings.iter().zip(&texts).find_map(|(reading, _)| sex_of(reading));
+        index.labels = Labels::new(case);
+        index.reversed = asks_for_exception(&case.question);
+        index.study = study::is_study(&case.context, &readings[..case.context.len()]);
         for (document, (reading, (_, text))) in readings.iter().zip(&texts).enumerate() {
             index.add(document as u32, text, reading, lexicon);
         }
@@ -158,6 +187,34 @@ impl EvidenceIndex {
         }
         for quantity in reading.quantities.iter().filter(|quantity| !quantity.target) {
             self.measure(quantity, place(quantity.span), lexicon);
+        }
+        for quantity in &reading.quantities {
+            self.numbers.entry(quantity.value.to_bits()).or_insert(place(quantity.span));
+        }
+        for token in reading.tokens.iter().filter(|token| token.kind == TokenKind::Number) {
+            if let Ok(value) = token.text(text).replace(',', "").parse::<f64>() {
+                self.numbers.entry(value.to_bits()).or_insert(place(token.span()));
+            }
+        }
+        for cue in &reading.cues {
+            self.sexes[0] |= cue.value.has(Cues::FEMALE);
+            self.sexes[1] |= cue.value.has(Cues::MALE);
+        }
+        for sentence in 0..reading.sentences.len() {
+            for sided in frame::sided(text, reading, sentence) {
+                let place = place(reading.span(&(sided.token..sided.end)));
+                self.sides.entry(sided.site).or_default().push((sided.side, place));
+            }
+            for ordered in frame::ordered(text, reading, sentence, lexicon) {
+                let place = place(reading.span(&(ordered.tokens[0]..ordered.tokens[1])));
+                self.orders.push((ordered, place));
+            }
+        }
+        self.tokens.push(reading.tokens.iter().filter(|t| t.kind != TokenKind::Mark).map(|t| t.hash).collect());
+        // The question of a study is no statement; a patient's story stands in it.
+        let is_question = document as usize + 1 == self.documents.len();
+        if self.documents.len() > 1 && !is_question {
+            self.statements.add(document, text, reading);
         }
     }
 
@@ -309,15 +366,118 @@ impl EvidenceIndex {
         self.others.iter().filter(move |(other, _)| *other == dimension).map(|(_, value)| value)
     }
 
-    /// Whether every longer word of `text` has its word family in the evidence.
+    /// What the formulas of a derived measure come to, with the values that each rests on.
+    pub fn derived(&self, measure: MeasureId, lexicon: &Lexicon) -> Vec<(f64, f64, Vec<Place>)> {
+        let name = lexicon.measure(measure).name.as_str();
+        let mut found = Vec::new();
+        for formula in FORMULAS.iter().filter(|formula| formula.measure == name) {
+            self.compute(formula, lexicon, &mut found);
+        }
+        found
+    }
+
+    /// A formula over the evidence's values: all combinations of the first few of each input.
+    fn compute(&self, formula: &Formula, lexicon: &Lexicon, found: &mut Vec<(f64, f64, Vec<Place>)>) {
+        const FEW: usize = 4;
+        let inputs: Vec<&[Value]> = formula
+            .inputs
+            .iter()
+            .map(|input| match input {
+                Input::Age => self.ages(),
+                Input::Measure(name) => match lexicon.term(name) {
+                    Some(Term::Measure(id)) => self.values(id),
+                    _ => &[],
+                },
+            })
+            .map(|values| &values[..values.len().min(FEW)])
+            .collect();
+        let combinations: usize = inputs.iter().map(|values| values.len()).product();
+        for number in 0..combinations {
+            let mut rest = number;
+            let mut taken = Vec::with_capacity(inputs.len());
+            for values in &inputs {
+                taken.push(values[rest % values.len()]);
+                rest /= values.len();
+            }
+            let numbers: Vec<f64> = taken.iter().map(|value| value.value).collect();
+            let value = (formula.compute)(&numbers, self.sex);
+            if value.is_finite() {
+                found.push((value, formula.slack * value.abs(), taken.iter().map(|value| value.place).collect()));
+            }
+        }
+    }
+
+    /// Where a number is printed, whatever it measures.
+    pub fn number(&self, value: f64) -> Option<Place> {
+        self.numbers.get(&value.to_bits()).copied()
+    }
+
+    /// The sides that the evidence gives a body site.
+    pub fn sides(&self, site: u64) -> &[(Side, Place)] {
+        self.sides.get(&site).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where two events stand in that order.
+    pub fn ordered(&self, first: ConceptId, then: ConceptId) -> Option<Place> {
+        self.orders.iter().find(|(order, _)| order.first == first && order.then == then).map(|(_, place)| *place)
+    }
+
+    /// Whether anyone of that sex is named.
+    pub fn names_sex(&self, sex: Sex) -> bool {
+        self.sexes[usize::from(sex == Sex::Male)]
+    }
+
+    /// Whether the question asks for the option that does not fit, so that rejecting it is choosing it.
+    pub fn is_reversed(&self) -> bool {
+        self.reversed
+    }
+
+    /// Whether the evidence is a study's.
+    pub fn is_study(&self) -> bool {
+        self.study
+    }
+
+    /// The sentences of the documents.
+    pub fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// How citations name the documents.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// Hashes of the words and numbers of each document, the question last.
+    pub fn tokens(&self) -> &[Vec<u64>] {
+        &self.tokens
+    }
+
+    /// Claims that are asked for, at most `most`: the salient findings, of a study its sentences that state results.
+    pub fn asked(&self, most: usize) -> usize {
+        if self.study { self.statements.results(most) } else { self.clinical().min(most) }
+    }
+
+    /// Whether every longer word of `text` has its word family in the evidence, words that tell nothing left out.
     pub fn has_words(&self, text: &str) -> bool {
-        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 3).peekable();
-        words.peek().is_some() && words.all(|word| self.stems.contains_key(&stem(word)))
+        let telling =
+            |word: &&str| word.len() > 3 && !TELLS_NOTHING.iter().any(|known| known.eq_ignore_ascii_case(word));
+        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(telling).peekable();
+        words.peek().is_some() && words.all(|word| self.has_word(word))
+    }
+
+    /// Whether a word of the same family stands in the evidence.
+    pub fn has_word(&self, word: &str) -> bool {
+        self.stems.contains_key(&stem(word))
     }
 
     /// Whether faithfulness can be judged: a document, or at least two salient findings in the question.
     pub fn has_evidence(&self) -> bool {
         self.documents.len() > 1 || self.clinical() >= 2
+    }
+
+    /// Whether faithfulness is scored: there is evidence, and something in it to be faithful to.
+    pub fn is_judged(&self) -> bool {
+        self.has_evidence() && (self.study || !self.salient.is_empty())
     }
 
     /// Salient findings other than age, sex and course.
@@ -332,6 +492,28 @@ impl EvidenceIndex {
             span: [place.span[0] as usize, place.span[1] as usize],
         }
     }
+}
+
+/// Whether a question's last sentence asks for the exception.
+fn asks_for_exception(question: &str) -> bool {
+    let end = question.trim_end();
+    let from = end.trim_end_matches(['?', '.', ':', '"']).rfind(['.', '?', '!', '\n']).map_or(0, |at| at + 1);
+    let asked = &end[from..];
+    let lower = asked.to_lowercase();
+    let marked = asked.split(|c: char| !c.is_alphabetic()).any(|word| matches!(word, "EXCEPT" | "NOT" | "LEAST"));
+    marked
+        || [
+            "except",
+            "least likely",
+            "contraindicated",
+            "avoid",
+            "not be used",
+            "is not true",
+            "incorrect",
+            "inappropriate",
+        ]
+        .iter()
+        .any(|words| lower.contains(words))
 }
 
 /// A total order of items, so that equal weights at one place do not depend on a map's order.
@@ -371,6 +553,41 @@ pub fn sex_of(reading: &Reading) -> Option<Sex> {
         }
     })
 }
+
+/// Words of names that say nothing of what is named.
+const TELLS_NOTHING: &[&str] = &[
+    "elevated",
+    "increased",
+    "decreased",
+    "reduced",
+    "high",
+    "with",
+    "from",
+    "level",
+    "levels",
+    "acute",
+    "chronic",
+    "severe",
+    "mild",
+    "sign",
+    "signs",
+    "positive",
+    "recent",
+    "prior",
+    "history",
+    "loss",
+    "change",
+    "changes",
+    "disease",
+    "syndrome",
+    "difficulty",
+    "abnormal",
+    "altered",
+    "impaired",
+    "impairment",
+    "symptoms",
+    "symptom",
+];
 
 /// Letters of a word that stand for its family: "warm" and "warmth" share their first four.
 const STEM: usize = 4;

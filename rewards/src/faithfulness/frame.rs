@@ -1,0 +1,80 @@
+//! Rule 3: who, where, when. Sex, side and order can contradict; what agrees is told by the other rules already.
+
+use super::{Claims, Key};
+use crate::assertion::Status;
+use crate::evidence::Place;
+use crate::frame::{Side, ordered, sex_nouns, sided};
+use crate::lexicon::{Cues, Sex};
+use crate::scored::Outcome;
+
+/// Checks sex, sides and orders of one sentence.
+pub(super) fn check(claims: &mut Claims, sentence: usize) {
+    sex(claims, sentence);
+    sides(claims, sentence);
+    orders(claims, sentence);
+}
+
+/// "This 45-year-old man", where the evidence knows a woman only.
+fn sex(claims: &mut Claims, sentence: usize) {
+    let reading = &claims.response.reading;
+    let Some(known) = claims.evidence.sex else { return };
+    for (sex, token) in sex_nouns(reading, sentence) {
+        if sex == known || claims.evidence.names_sex(sex) || !claims.is_claimed(sentence, token) {
+            continue;
+        }
+        if claims.first(Key::Other(u64::MAX)) {
+            let (said, stands) = match sex {
+                Sex::Female => ("a woman", "a man"),
+                Sex::Male => ("a man", "a woman"),
+            };
+            let note = format!("{said}, the evidence tells of {stands}");
+            claims.push("sex", Outcome::Contradicted, 1.0, reading.tokens[token].span(), &[], note);
+        }
+    }
+}
+
+/// The right leg, where the evidence has the left one only.
+fn sides(claims: &mut Claims, sentence: usize) {
+    let reading = &claims.response.reading;
+    for found in sided(claims.response.text, reading, sentence) {
+        let known: Vec<(Side, Place)> = claims.evidence.sides(found.site).to_vec();
+        let other = |side: Side| side != Side::Both && side != found.side;
+        let one_sided = !known.is_empty() && known.iter().all(|(side, _)| other(*side));
+        if found.side == Side::Both || !one_sided || !claims.is_claimed(sentence, found.token) {
+            continue;
+        }
+        if unsure(claims, sentence, found.token) || claims.response.is_option(found.token) {
+            continue;
+        }
+        if claims.first(Key::Other(found.site ^ found.side as u64)) {
+            let span = reading.span(&(found.token..found.end));
+            let places: Vec<Place> = known.iter().map(|(_, place)| *place).collect();
+            let note = format!("{}: the evidence names the other side", claims.text(span));
+            claims.push("side", Outcome::Contradicted, 1.0, span, &places, note);
+        }
+    }
+}
+
+/// Rash before fever, where the evidence has fever before rash.
+fn orders(claims: &mut Claims, sentence: usize) {
+    let reading = &claims.response.reading;
+    for found in ordered(claims.response.text, reading, sentence, claims.lexicon) {
+        let agrees = claims.evidence.ordered(found.first, found.then).is_some();
+        let Some(place) = claims.evidence.ordered(found.then, found.first).filter(|_| !agrees) else { continue };
+        let key = u64::from(found.first.0) << 32 | u64::from(found.then.0);
+        if claims.is_claimed(sentence, found.tokens[0]) && claims.first(Key::Other(key ^ 1 << 61)) {
+            let span = reading.span(&(found.tokens[0]..found.tokens[1]));
+            let note = "the evidence has the two the other way about".to_owned();
+            claims.push("order", Outcome::Contradicted, 1.0, span, &[place], note);
+        }
+    }
+}
+
+/// Whether the sentence doubts or supposes what stands at the token, or compares sides.
+fn unsure(claims: &Claims, sentence: usize, token: usize) -> bool {
+    let roles = Cues::DOUBTS_AFTER | Cues::SUPPOSES | Cues::NEGATES_AFTER;
+    let reading = &claims.response.reading;
+    let cued = reading.cues_of(sentence).iter().any(|cue| cue.value.has(roles) && cue.tokens.start < token);
+    let near = |status: Status| !status.affirmed();
+    cued || reading.mentions_of(sentence).iter().any(|m| m.tokens.contains(&token) && near(m.status))
+}

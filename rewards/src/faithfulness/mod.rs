@@ -1,0 +1,203 @@
+//! Faithfulness: does every checkable claim of the response stand in the evidence?
+//!
+//! Over distinct claims, S supported, U unsupported, C contradicted, V unverified:
+//! `(S + 0.25 V) / (S + U + 2 C + V + max(0, m - n))` with n = S + U + C + V and m the claims that are asked for.
+//! Saying nothing checkable is thus not free, and repeating a claim adds nothing.
+//!
+//! The rules: [`values`] and [`arithmetic`] for numbers, [`findings`] for what the patient has, [`frame`] for who, where
+//! and when, [`quotation`], [`citation`], [`agreement`] of reasoning and answer; [`study`] in place of the patient's
+//! rules where the evidence is a paper's.
+
+mod agreement;
+mod arithmetic;
+mod citation;
+mod findings;
+mod frame;
+mod lay;
+mod quotation;
+mod study;
+mod values;
+
+use crate::claims::Clause;
+use crate::evidence::{EvidenceIndex, Place};
+use crate::lexicon::{ConceptId, KeyMap, Lexicon};
+use crate::parsed::Parsed;
+use crate::scored::{Check, EvidenceSpan, Objective, Outcome, Span};
+
+/// Claims that are asked for, at most.
+const ASKED: usize = 3;
+/// Share of exempt sentences above which twice as many claims are asked for.
+const EXEMPT_SHARE: f64 = 0.6;
+/// What an unverified claim earns.
+const UNVERIFIED: f64 = 0.25;
+
+/// The score from its checks.
+pub fn score(checks: &[Check]) -> f64 {
+    let (mut s, mut u, mut c, mut v, mut silent) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for check in checks.iter().filter(|check| check.objective == Objective::Faithfulness) {
+        match check.outcome {
+            Outcome::Supported => s += check.weight,
+            Outcome::Unsupported => u += check.weight,
+            Outcome::Contradicted => c += check.weight,
+            Outcome::Unverified => v += check.weight,
+            Outcome::Missing => silent += check.weight,
+            _ => {}
+        }
+    }
+    let whole = s + u + 2.0 * c + v + silent;
+    if whole == 0.0 { 0.0 } else { (s + UNVERIFIED * v) / whole }
+}
+
+/// Makes the checks of a response. `chosen` are the keys of its answer.
+pub fn check(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], lexicon: &Lexicon, out: &mut Vec<Check>) {
+    let mut claims = Claims { response, evidence, lexicon, seen: KeyMap::default(), total: 0.0, out };
+    let quoted = quotation::check(&mut claims);
+    let count = response.reading.sentences.len();
+    let mut exempt = 0;
+    for sentence in 0..count {
+        let foreign = citation::check(&mut claims, sentence);
+        if response.clauses[sentence].iter().all(|clause| clause.general) {
+            exempt += 1;
+            continue;
+        }
+        if evidence.is_study() {
+            study::check(&mut claims, sentence, foreign);
+            continue;
+        }
+        arithmetic::check(&mut claims, sentence);
+        for quantity in response.reading.quantities_of(sentence) {
+            if claims.is_claimed(sentence, quantity.tokens.start) && !within(&quoted, quantity.span) {
+                values::check(&mut claims, sentence, quantity);
+            }
+        }
+        for mention in response.reading.mentions_of(sentence) {
+            if claims.is_claimed(sentence, mention.tokens.start) && !within(&quoted, mention.span) {
+                findings::check(&mut claims, mention);
+            }
+        }
+        frame::check(&mut claims, sentence);
+    }
+    let n = claims.total;
+    let mut asked = evidence.asked(ASKED) as f64;
+    if f64::from(exempt) > EXEMPT_SHARE * count as f64 {
+        asked *= 2.0;
+    }
+    if n < asked {
+        let note = format!("{n} checkable claims of {asked} asked for");
+        out.push(make("claims", Outcome::Missing, asked - n, None, Vec::new(), note));
+    }
+    agreement::check(response, evidence, chosen, lexicon, out);
+}
+
+/// Whether a quotation covers the span: what is quoted is checked as such.
+fn within(quoted: &[Span], span: Span) -> bool {
+    quoted.iter().any(|quote| quote[0] <= span[0] && span[1] <= quote[1])
+}
+
+fn make(
+    rule: &'static str,
+    outcome: Outcome,
+    weight: f64,
+    response: Option<Span>,
+    evidence: Vec<EvidenceSpan>,
+    note: String,
+) -> Check {
+    Check {
+        objective: Objective::Faithfulness,
+        rule: rule.into(),
+        outcome,
+        weight,
+        response,
+        field: None,
+        evidence,
+        note,
+    }
+}
+
+/// What makes two claims one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Concept(ConceptId, bool),
+    Value(u32, u64),
+    /// Anything else, by a hash of the rule and what it is about.
+    Other(u64),
+}
+
+/// The claims of a response as they are checked.
+struct Claims<'a> {
+    response: &'a Parsed<'a>,
+    evidence: &'a EvidenceIndex,
+    lexicon: &'a Lexicon,
+    seen: KeyMap<u64, ()>,
+    total: f64,
+    out: &'a mut Vec<Check>,
+}
+
+impl Claims<'_> {
+    /// Whether a claim is made for the first time.
+    fn first(&mut self, key: Key) -> bool {
+        let hash = match key {
+            Key::Concept(id, affirmed) => u64::from(id.0) << 1 | u64::from(affirmed),
+            Key::Value(subject, bits) => bits.rotate_left(17) ^ (u64::from(subject) << 33) ^ 1 << 63,
+            Key::Other(hash) => hash ^ 1 << 62,
+        };
+        self.seen.insert(hash, ()).is_none()
+    }
+
+    /// Adds a claim, resting on at most two places of the evidence.
+    fn push(&mut self, rule: &'static str, outcome: Outcome, weight: f64, span: Span, places: &[Place], note: String) {
+        self.total += weight;
+        self.out.push(make(rule, outcome, weight, Some(span), self.spans(places), note));
+    }
+
+    /// Adds what can lose but never earn: it counts among the claims only where it failed.
+    fn lose(&mut self, rule: &'static str, outcome: Outcome, span: Span, places: &[Place], note: String) {
+        let failed = matches!(outcome, Outcome::Unsupported | Outcome::Contradicted);
+        let weight = if failed { 1.0 } else { 0.0 };
+        self.push(rule, outcome, weight, span, places, note);
+    }
+
+    fn spans(&self, places: &[Place]) -> Vec<EvidenceSpan> {
+        places.iter().take(2).map(|place| self.evidence.span(*place)).collect()
+    }
+
+    fn clause(&self, sentence: usize, token: usize) -> Option<&Clause> {
+        self.response.clauses[sentence].iter().find(|clause| clause.tokens.contains(&token))
+    }
+
+    /// Whether a token stands in a clause about the patient.
+    fn is_claimed(&self, sentence: usize, token: usize) -> bool {
+        self.clause(sentence, token).is_some_and(|clause| !clause.general)
+    }
+
+    fn text(&self, span: Span) -> &str {
+        self.response.text.get(span[0]..span[1]).unwrap_or("")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checks(outcomes: &[(Outcome, f64)]) -> Vec<Check> {
+        let check = |(outcome, weight): &(Outcome, f64)| make("r", *outcome, *weight, None, Vec::new(), String::new());
+        outcomes.iter().map(check).collect()
+    }
+
+    /// By hand: 2 supported, 1 unsupported, 1 contradicted, 2 unverified, 1 silent: (2 + 0.5) / (2 + 1 + 2 + 2 + 1).
+    #[test]
+    fn the_formula() {
+        use Outcome::{Contradicted, Exempt, Missing, Supported, Unsupported, Unverified};
+        let all = checks(&[
+            (Supported, 2.0),
+            (Unsupported, 1.0),
+            (Contradicted, 1.0),
+            (Unverified, 2.0),
+            (Missing, 1.0),
+            (Exempt, 5.0),
+        ]);
+        assert_eq!(score(&all), 2.5 / 8.0);
+        assert_eq!(score(&checks(&[(Unverified, 4.0)])), 0.25);
+        assert_eq!(score(&[]), 0.0);
+    }
+}
