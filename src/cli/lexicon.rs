@@ -156,12 +156,7 @@ fn count(lexicon: &Lexicon) -> Value {
     let kinds: serde_json::Map<String, Value> =
         Kind::ALL.iter().map(|(name, kind)| ((*name).to_owned(), json!(of(*kind)))).collect();
     let forms: usize = lexicon.concepts().map(|(_, concept)| concept.forms.len()).sum();
-    let relations: usize = lexicon
-        .concepts()
-        .filter(|(_, c)| c.kind == Kind::Condition)
-        .map(|(id, _)| lexicon.relations_of(id).count())
-        .sum();
-    json!({"concepts": concepts, "kinds": kinds, "forms": forms, "measures": measures, "relations": relations})
+    json!({"concepts": concepts, "kinds": kinds, "forms": forms, "measures": measures, "relations": lexicon.relation_count()})
 }
 
 fn find(lexicon: &Lexicon, wording: &str) -> Value {

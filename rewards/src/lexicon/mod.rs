@@ -295,6 +295,11 @@ impl Lexicon {
         met(own.iter().copied().chain(general), value, person.sex).collect()
     }
 
+    /// How many pairs of finding and condition are related.
+    pub fn relation_count(&self) -> usize {
+        self.relations.len()
+    }
+
     /// What the table of relations says of a condition itself: finding and relation, in the findings' order.
     pub fn relations_of(&self, condition: ConceptId) -> impl Iterator<Item = (ConceptId, Relation)> + '_ {
         self.concepts().filter_map(move |(id, _)| Some((id, *self.relations.get(&pair(id, condition))?)))
