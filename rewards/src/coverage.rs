@@ -74,7 +74,7 @@ pub(crate) fn check(
         if taken.is_empty() {
             continue;
         }
-        let skeleton = skeleton(response, sentence);
+        let (skeleton, _) = skeleton(response, sentence);
         let repeated = skeletons.contains_key(&skeleton);
         let mut paid = 0;
         for item in taken {
@@ -337,8 +337,9 @@ fn relation_factor(
     if related || silent { 1.0 } else { UNRELATED }
 }
 
-/// A sentence with concepts, numbers and options masked: what a template leaves behind. Lists of masks count as one.
-pub(crate) fn skeleton(response: &Parsed, sentence: usize) -> u64 {
+/// A sentence with concepts, numbers and options masked: what a template leaves behind, and how many words that is. Lists
+/// of masks count as one.
+pub(crate) fn skeleton(response: &Parsed, sentence: usize) -> (u64, usize) {
     let reading = &response.reading;
     let range = reading.sentences[sentence].tokens.clone();
     let mut masked: Vec<std::ops::Range<usize>> =
@@ -351,6 +352,7 @@ pub(crate) fn skeleton(response: &Parsed, sentence: usize) -> u64 {
     let mut masks = masked.iter().peekable();
     let mut at = range.start;
     let mut in_mask = false;
+    let mut words = 0;
     while at < range.end {
         while masks.peek().is_some_and(|mask| mask.end <= at) {
             masks.next();
@@ -370,9 +372,10 @@ pub(crate) fn skeleton(response: &Parsed, sentence: usize) -> u64 {
             continue;
         }
         in_mask = false;
+        words += 1;
         add(token.hash);
     }
-    hash
+    (hash, words)
 }
 
 fn is_joint(hash: u64) -> bool {

@@ -1,12 +1,16 @@
 //! Comprehensiveness, rule 2: is each rival taken up, and kept or rejected for a reason of its own?
+//!
+//! Where the question asks for what does not hold ("all of the following except"), the rivals are what holds: they must
+//! be kept. The same where "all of the above" is the answer; where "none of the above" is, they must be rejected. Such an
+//! option is itself no rival: what is said of the others settles it.
 
-use attending_datasets::{Case, Task};
+use attending_datasets::{AnswerOption, Case, Task};
 
 use crate::evidence::EvidenceIndex;
 use crate::lexicon::KeyMap;
 use crate::parsed::Parsed;
 use crate::scored::{Check, Objective, Outcome, Span};
-use crate::text::Kind;
+use crate::text::{Kind, tokenize};
 
 /// Rivals that suffice.
 const SATURATION: usize = 3;
@@ -33,26 +37,74 @@ pub(crate) fn value(checks: &[Check]) -> Option<f64> {
     (count > 0).then(|| (paid / count.min(SATURATION) as f64).min(1.0))
 }
 
-/// The best verdict on a rival: its reason, its place, whether it has a reason at all.
-type Judged = (u64, Span, bool);
+/// What an option says of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Collective {
+    /// "All of the above".
+    All,
+    /// "None of the above".
+    None,
+    /// "Both A and C".
+    Some,
+}
+
+/// Whether an option is about the others rather than a thing of its own.
+fn collective(option: &AnswerOption, options: &[AnswerOption]) -> Option<Collective> {
+    let tokens = tokenize(&option.text);
+    let words: Vec<String> =
+        tokens.iter().filter(|t| t.kind != Kind::Mark).map(|t| t.text(&option.text).to_lowercase()).collect();
+    let said: Vec<&str> = words.iter().map(String::as_str).collect();
+    let others = ["above", "these", "options", "choices", "them", "following", "listed", "statements"];
+    match said[..] {
+        [] => None,
+        [first, .., last] if others.contains(&last) => match first {
+            "all" | "both" => Some(Collective::All),
+            "none" | "neither" => Some(Collective::None),
+            _ => None,
+        },
+        _ => {
+            let is_key = |word: &&str| options.iter().any(|o| o.key.len() <= 2 && o.key.eq_ignore_ascii_case(word));
+            let keys = said.iter().filter(|word| is_key(word)).count();
+            let rest = said.iter().filter(|word| !is_key(word));
+            let joints = ["and", "or", "both", "only", "options", "option"];
+            (keys >= 2 && rest.clone().all(|word| joints.contains(word))).then_some(Collective::Some)
+        }
+    }
+}
+
+/// The verdict that settles a rival: kept, rejected, or either.
+fn wanted(case: &Case, chosen: &[String]) -> Option<bool> {
+    let mut chosen = case.options.iter().filter(|option| chosen.contains(&option.key));
+    match chosen.find_map(|option| collective(option, &case.options)) {
+        Some(Collective::All) => Some(true),
+        Some(Collective::None) => Some(false),
+        _ => crate::answer::is_negative(&case.question).then_some(true),
+    }
+}
+
+/// The best verdict on a rival: its reason, its place, whether it has a reason at all, whether it is the wanted one.
+type Judged = (u64, Span, bool, bool);
 
 /// Makes one check a rival. `chosen` are the keys of the answer.
-pub(crate) fn check(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], out: &mut Vec<Check>) {
+pub(crate) fn check(case: &Case, response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], out: &mut Vec<Check>) {
+    let wanted = wanted(case, chosen);
     let answers: Vec<usize> = chosen.iter().filter_map(|key| evidence.options.position(key)).collect();
     // Of each rival: its verdict with the reason that stands with it.
     let mut reasons: KeyMap<u64, usize> = KeyMap::default();
     let mut rivals: Vec<(usize, Option<Judged>)> = Vec::new();
     // Without an answer, all options but one are rivals.
     let skipped = if answers.is_empty() { vec![evidence.options.all.len().saturating_sub(1)] } else { answers };
-    for option in (0..evidence.options.all.len()).filter(|option| !skipped.contains(option)) {
+    let own = |option: &usize| case.options.get(*option).is_none_or(|o| collective(o, &case.options).is_none());
+    for option in (0..evidence.options.all.len()).filter(|option| !skipped.contains(option)).filter(own) {
         let verdicts = response.verdicts.iter().filter(|verdict| verdict.option == option && verdict.kept.is_some());
         let best = verdicts
             .map(|verdict| {
                 let reason = reason(response, verdict.sentence);
-                (reason.unwrap_or(0), verdict.span, reason.is_some())
+                let fits = wanted.is_none() || verdict.kept == wanted;
+                (reason.unwrap_or(0), verdict.span, reason.is_some(), fits)
             })
-            .max_by_key(|(_, _, reasoned)| *reasoned);
-        if let Some((reason, _, true)) = best {
+            .max_by_key(|(_, _, reasoned, fits)| (*fits, *reasoned));
+        if let Some((reason, _, true, true)) = best {
             *reasons.entry(reason).or_default() += 1;
         }
         rivals.push((option, best));
@@ -62,12 +114,18 @@ pub(crate) fn check(response: &Parsed, evidence: &EvidenceIndex, chosen: &[Strin
         let key = &evidence.options.all[option].key;
         let (outcome, span, note) = match best {
             None => (Outcome::Missing, None, format!("{key} is not taken up")),
-            Some((_, span, false)) => (Outcome::Unverified, Some(span), format!("{key} is judged without a reason")),
-            // A reason that serves every rival alike rejects none; one that serves some is shared.
-            Some((reason, span, true)) if reasons[&reason] == count && count > 1 => {
-                (Outcome::Repeated, Some(span), format!("the reason against {key} serves every rival alike"))
+            Some((_, span, _, false)) => {
+                let asked = if wanted == Some(true) { "kept" } else { "rejected" };
+                (Outcome::Contradicted, Some(span), format!("{key} should be {asked}, as the answer stands"))
             }
-            Some((_, span, true)) => (Outcome::Covered, Some(span), format!("{key} is judged for a reason")),
+            Some((_, span, false, true)) => {
+                (Outcome::Unverified, Some(span), format!("{key} is judged without a reason"))
+            }
+            // A reason that serves every rival alike rejects none; one that serves some is shared.
+            Some((reason, span, true, true)) if reasons[&reason] == count && count > 1 => {
+                (Outcome::Repeated, Some(span), format!("the reason for or against {key} serves every rival alike"))
+            }
+            Some((_, span, true, true)) => (Outcome::Covered, Some(span), format!("{key} is judged for a reason")),
         };
         out.push(Check {
             objective: Objective::Comprehensiveness,
@@ -104,4 +162,61 @@ fn reason(response: &Parsed, sentence: usize) -> Option<u64> {
     let finding = reading.mentions_of(sentence).iter().any(|m| !option(m.tokens.start));
     let quantity = !reading.quantities_of(sentence).is_empty();
     (finding || quantity || words >= 3).then_some(hash)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{Response, Rubric, Scorer};
+    use serde_json::json;
+
+    fn outcomes(question: &str, last: &str, answer: &str, text: &str) -> Vec<Outcome> {
+        let case: Case = serde_json::from_value(json!({
+            "schema": "attending.case/1", "id": "t", "task": "single_choice", "question": question,
+            "options": [{"key": "A", "text": "Asthma"}, {"key": "B", "text": "Pneumonia"},
+                {"key": "C", "text": "Pulmonary embolism"}, {"key": "D", "text": last}],
+            "answer": {"keys": [answer]}
+        }))
+        .unwrap();
+        let scorer = Scorer::new(Rubric::default());
+        let text = format!("<think>{text}</think><answer>\\boxed{{{answer}}}</answer>");
+        let response = Response { text: Some(text), ..Response::default() };
+        let scored = scorer.score(&case, &scorer.index(&case), &response);
+        scored.checks.iter().filter(|check| check.rule == "differential").map(|check| check.outcome).collect()
+    }
+
+    const REASONS: &str =
+        "Asthma is unlikely because there is no wheezing. Pneumonia is unlikely because there is no fever. ";
+
+    #[test]
+    fn each_rival_for_a_reason_of_its_own() {
+        let found = outcomes("Which is it?", "Gout", "C", &format!("{REASONS}Gout is unlikely."));
+        assert_eq!(found, [Outcome::Covered, Outcome::Covered, Outcome::Unverified]);
+        let shared = "Asthma is unlikely because of the fever. Pneumonia is unlikely because of the fever. Gout is unlikely because of the fever.";
+        assert_eq!(outcomes("Which is it?", "Gout", "C", shared), [Outcome::Repeated; 3]);
+    }
+
+    #[test]
+    fn an_except_question_reverses_the_polarity() {
+        let question = "All of the following cause wheezing EXCEPT";
+        let found = outcomes(
+            question,
+            "Gout",
+            "D",
+            &format!("{REASONS}Pulmonary embolism is likely because of sudden dyspnea."),
+        );
+        assert_eq!(found, [Outcome::Contradicted, Outcome::Contradicted, Outcome::Covered]);
+    }
+
+    #[test]
+    fn all_of_the_above_is_understood() {
+        // As the answer it keeps the others; as a rival it is settled by them.
+        let kept = "Asthma is likely because of wheezing. Pneumonia is likely because of the fever and sputum.";
+        let found = outcomes("Which is it?", "All of the above", "D", kept);
+        assert_eq!(found, [Outcome::Covered, Outcome::Covered, Outcome::Missing]);
+        assert_eq!(outcomes("Which is it?", "All of the above", "C", REASONS), [Outcome::Covered, Outcome::Covered]);
+        let found = outcomes("Which is it?", "None of the above", "D", REASONS);
+        assert_eq!(found, [Outcome::Covered, Outcome::Covered, Outcome::Missing]);
+    }
 }

@@ -1,11 +1,14 @@
-//! Economy: what multiplies comprehensiveness down. Repetition, gibberish, another language, length beyond a budget.
+//! Economy: what multiplies comprehensiveness down. Repetition, padding, gibberish, another language, length beyond a
+//! budget.
 
+use crate::coverage::skeleton;
+use crate::evidence::EvidenceIndex;
 use crate::language;
-use crate::lexicon::{KeyMap, Lexicon};
+use crate::lexicon::{Cues, KeyMap, Lexicon};
 use crate::parsed::Parsed;
 use crate::rubric::Thresholds;
 use crate::scored::{Check, Objective, Outcome};
-use crate::text::{Kind, hash_word};
+use crate::text::{Kind, Token, hash_word};
 
 /// The product of the economy checks.
 pub(crate) fn value(checks: &[Check]) -> f64 {
@@ -15,7 +18,13 @@ pub(crate) fn value(checks: &[Check]) -> f64 {
 }
 
 /// Makes a check for each way in which the response wastes its reader's time.
-pub(crate) fn check(response: &Parsed, lexicon: &Lexicon, thresholds: &Thresholds, out: &mut Vec<Check>) {
+pub(crate) fn check(
+    response: &Parsed,
+    evidence: &EvidenceIndex,
+    lexicon: &Lexicon,
+    thresholds: &Thresholds,
+    out: &mut Vec<Check>,
+) {
     let mut push = |rule: &'static str, factor: f64, note: String| {
         if factor < 1.0 {
             out.push(Check {
@@ -32,8 +41,9 @@ pub(crate) fn check(response: &Parsed, lexicon: &Lexicon, thresholds: &Threshold
     };
     let reading = &response.reading;
     let mut seen: KeyMap<u64, ()> = KeyMap::default();
+    let mut skeletons: KeyMap<u64, usize> = KeyMap::default();
     let (mut words, mut repeated) = (0_usize, 0_usize);
-    for sentence in &reading.sentences {
+    for (index, sentence) in reading.sentences.iter().enumerate() {
         let tokens = &reading.tokens[sentence.tokens.clone()];
         let count = tokens.iter().filter(|token| token.kind != Kind::Mark).count();
         words += count;
@@ -44,9 +54,17 @@ pub(crate) fn check(response: &Parsed, lexicon: &Lexicon, thresholds: &Threshold
             .iter()
             .filter(|token| token.kind != Kind::Mark)
             .fold(0_u64, |hash, token| (hash ^ token.hash).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(9));
-        if seen.insert(hash, ()).is_some() {
+        let (skeleton, left) = skeleton(response, index);
+        let times = skeletons.entry(skeleton).or_default();
+        *times += 1;
+        if seen.insert(hash, ()).is_some() || (left >= SKELETON && *times > SAME_SKELETON) {
             repeated += count;
         }
+    }
+    let padding = padding(response, evidence);
+    if padding > FREE_PADDING {
+        let note = format!("{:.0} % of the text says nothing of the case", padding * 100.0);
+        push("economy_padding", 1.0 - (padding - FREE_PADDING) / (1.0 - FREE_PADDING), note);
     }
     // Within a sentence: runs of the same word, and of the same short pattern.
     let runs = runs(response);
@@ -69,6 +87,53 @@ pub(crate) fn check(response: &Parsed, lexicon: &Lexicon, thresholds: &Threshold
     }
 }
 
+/// Words that a skeleton must hold for its return to be a repetition: items of a list have fewer.
+const SKELETON: usize = 4;
+/// Sentences of one skeleton that are free: one an option or so.
+const SAME_SKELETON: usize = 3;
+/// Share of a text that may say nothing of the case: its frame, its transitions.
+const FREE_PADDING: f64 = 0.4;
+/// Letters or digits beyond which a token is no word or number that anyone reads.
+const LONGEST_TOKEN: u32 = 40;
+
+/// The share of a text's bytes that say nothing: sentences without a concept, a number, an option, a verdict or a longer
+/// word of the case; tokens of absurd length; rows of the same mark.
+fn padding(response: &Parsed, evidence: &EvidenceIndex) -> f64 {
+    let reading = &response.reading;
+    let (mut all, mut empty) = (0_usize, 0_usize);
+    for (index, sentence) in reading.sentences.iter().enumerate() {
+        let tokens = &reading.tokens[sentence.tokens.clone()];
+        let bytes = |tokens: &[Token]| tokens.iter().map(|token| (token.end - token.start) as usize).sum::<usize>();
+        let whole = bytes(tokens);
+        all += whole;
+        let says = !reading.mentions_of(index).is_empty()
+            || !reading.quantities_of(index).is_empty()
+            || !response.named[index].is_empty()
+            || reading.cues_of(index).iter().any(|cue| cue.value.has(Cues::VERDICT));
+        let of_case = |token: &Token| {
+            token.kind == Kind::Word
+                && (5..LONGEST_TOKEN).contains(&(token.end - token.start))
+                && !common().contains_key(&token.hash)
+                && evidence.has_words(token.text(response.text))
+        };
+        if !says && !tokens.iter().any(of_case) {
+            empty += whole;
+            continue;
+        }
+        empty += tokens
+            .iter()
+            .filter(|t| t.end - t.start > LONGEST_TOKEN)
+            .map(|t| (t.end - t.start) as usize)
+            .sum::<usize>();
+        empty += tokens.windows(4).filter(|w| w[0].kind == Kind::Mark && w.iter().all(|t| t.hash == w[0].hash)).count();
+    }
+    // A short text has no room for padding.
+    if all < SHORT { 0.0 } else { empty as f64 / all as f64 }
+}
+
+/// Bytes of words below which a text is not searched for padding.
+const SHORT: usize = 200;
+
 /// Words that repeat the word before, or the one before that.
 fn runs(response: &Parsed) -> usize {
     let words: Vec<u64> = response.reading.tokens.iter().filter(|t| t.kind != Kind::Mark).map(|t| t.hash).collect();
@@ -84,9 +149,13 @@ const COMMON: &str = "a an the of to in is are was were be been being and or but
     including about into over between normal high low elevated increased decreased makes make fits fit points point argue \
     argues against explains explain condition treatment think first we i know best";
 
-fn known_words(response: &Parsed, lexicon: &Lexicon) -> f64 {
+fn common() -> &'static KeyMap<u64, ()> {
     static WORDS: std::sync::OnceLock<KeyMap<u64, ()>> = std::sync::OnceLock::new();
-    let common = WORDS.get_or_init(|| COMMON.split_whitespace().map(|word| (hash_word(word), ())).collect());
+    WORDS.get_or_init(|| COMMON.split_whitespace().map(|word| (hash_word(word), ())).collect())
+}
+
+fn known_words(response: &Parsed, lexicon: &Lexicon) -> f64 {
+    let common = common();
     let (mut all, mut known) = (0_usize, 0_usize);
     for token in response.reading.tokens.iter().filter(|token| token.kind == Kind::Word) {
         all += 1;

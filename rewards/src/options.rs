@@ -106,11 +106,11 @@ impl Options {
             if best.is_none()
                 && let Some(mention) = next_mention.peek().filter(|m| m.tokens.start == at)
             {
-                let mut matching = (0..self.all.len())
-                    .filter(|&i| self.all[i].concept.is_some_and(|c| lexicon.is_a(mention.concept, c)));
-                if let (Some(option), None) = (matching.next(), matching.next()) {
-                    best = Some(Named { option, start: at, end: mention.tokens.end });
-                }
+                // The option itself or a kind of it; else the broader name, where it fits one option alone ("stroke").
+                let narrower = |c: ConceptId| lexicon.is_a(mention.concept, c);
+                let broader = |c: ConceptId| lexicon.is_edge(mention.concept, c);
+                let option = self.only(narrower).or_else(|| self.only(broader));
+                best = option.map(|option| Named { option, start: at, end: mention.tokens.end });
             }
             if best.is_none() {
                 best = self.letter(text, reading, at).map(|option| Named { option, start: at, end: at + 1 });
@@ -124,6 +124,12 @@ impl Options {
             }
         }
         found
+    }
+
+    /// The only option whose concept fits.
+    fn only(&self, fits: impl Fn(ConceptId) -> bool) -> Option<usize> {
+        let mut matching = (0..self.all.len()).filter(|&i| self.all[i].concept.is_some_and(&fits));
+        matching.next().filter(|_| matching.next().is_none())
     }
 
     fn matches(&self, option: usize, reading: &Reading, at: usize, to: usize) -> Option<usize> {

@@ -1,5 +1,6 @@
 //! A text as the rules read it: parsed once, shared by all of them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::assertion::{self, Status};
@@ -79,7 +80,7 @@ impl Reading {
     fn read_sentence(&mut self, text: &str, index: usize, lexicon: &Lexicon) {
         let sentence = &self.sentences[index];
         let range = sentence.tokens.clone();
-        let (terms, cues) = (lexicon.terms.find(&self.words, range.clone()), lexicon.cues.find(&self.words, range));
+        let (terms, cues) = (lexicon.find_terms(&self.words, range.clone()), lexicon.cues.find(&self.words, range));
         let mut cues = cues;
         // What stands within a concept's name ("decreased breath sounds") is no cue, but may hold the clause's verb.
         cues.retain_mut(|cue| {
@@ -94,13 +95,20 @@ impl Reading {
             cue.value != Cues::default()
         });
         let (mentions_from, quantities_from) = (self.mentions.len(), self.quantities.len());
-        quantities(text, &self.tokens, sentence, &terms, &cues, lexicon, self.specimen, &mut self.quantities);
+        // Body sites are no findings: beside a cue they neither take its status nor end its reach.
+        let is_site = |term: &Match<Term>| matches!(term.value, Term::Concept(id) if lexicon.concept(id).kind == ConceptKind::Anatomy);
+        let findings: Cow<'_, [Match<Term>]> = if terms.iter().any(is_site) {
+            terms.iter().filter(|term| !is_site(term)).cloned().collect()
+        } else {
+            Cow::Borrowed(&terms[..])
+        };
+        quantities(text, &self.tokens, sentence, &findings, &cues, lexicon, self.specimen, &mut self.quantities);
         // A heading of few words ("Urine:", "Serum") speaks for the lines below it.
         if self.quantities.len() == quantities_from && self.sentences[index].tokens.len() <= 3 {
             let heading = cues.iter().rev().find(|cue| cue.value.has(Cues::SPECIMEN | Cues::BLOOD));
             self.specimen = heading.is_some_and(|cue| cue.value.has(Cues::SPECIMEN));
         }
-        let statuses = assertion::Scopes::new(text, &self.tokens, sentence, &cues, &terms);
+        let statuses = assertion::Scopes::new(text, &self.tokens, sentence, &cues, &findings);
         let mut shown = Vec::new();
         calculations(text, &self.tokens, sentence, &mut shown);
         for quantity in &mut self.quantities[quantities_from..] {

@@ -19,17 +19,24 @@ use crate::{answer, clinical_r1, coverage, differential, economy, faithfulness, 
 pub struct Scorer {
     rubric: Rubric,
     lexicon: Arc<Lexicon>,
+    answers: answer::Settings,
 }
 
 impl Scorer {
     /// A scorer with the built-in lexicon.
     pub fn new(rubric: Rubric) -> Scorer {
-        Scorer { rubric, lexicon: Lexicon::built_in() }
+        Scorer::with_lexicon(rubric, Lexicon::built_in())
     }
 
     /// A scorer with a lexicon of one's own.
     pub fn with_lexicon(rubric: Rubric, lexicon: Arc<Lexicon>) -> Scorer {
-        Scorer { rubric, lexicon }
+        Scorer { rubric, lexicon, answers: answer::Settings::default() }
+    }
+
+    /// The same with other measures of sets and rankings.
+    pub fn with_answers(mut self, answers: answer::Settings) -> Scorer {
+        self.answers = answers;
+        self
     }
 
     /// The rubric.
@@ -64,7 +71,7 @@ impl Scorer {
             true => answer::unscorable(case),
             false => Some("not_in_rubric".to_owned()),
         };
-        let judged = answer::judge(case, &text, &parsed.sections);
+        let judged = answer::judge_with(case, &text, &parsed.sections, &self.lexicon, self.answers);
         match unscorable {
             None => {
                 checks.push(judged.check.clone());
@@ -99,11 +106,11 @@ impl Scorer {
                 coverage::check(&parsed, evidence, chosen, &self.lexicon, &mut checks);
             }
             if differs {
-                differential::check(&parsed, evidence, chosen, &mut checks);
+                differential::check(case, &parsed, evidence, chosen, &mut checks);
             }
             if covers || differs {
                 if self.rubric.uses(Verifier::Economy) {
-                    economy::check(&parsed, &self.lexicon, &self.rubric.thresholds, &mut checks);
+                    economy::check(&parsed, evidence, &self.lexicon, &self.rubric.thresholds, &mut checks);
                 }
                 set(Objective::Comprehensiveness, Ok(self.comprehensiveness(&checks)));
             } else {

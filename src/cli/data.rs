@@ -49,6 +49,8 @@ context (column;column). Columns not named go to metadata.")]
 Kinds of responses: faithful, terse, wrong_answer, invented_finding, altered_value, flipped_negation, no_differential,
 repetitive, contradicting, malformed. The same arguments write the same bytes.")]
     Synth(Synth),
+    /// Lexicons: look into them, convert ontologies and tables
+    Lexicon(super::lexicon::LexiconArgs),
 }
 
 /// How a file is read.
@@ -157,6 +159,7 @@ pub fn run(args: &DataArgs) -> Result<ExitCode> {
         Command::Convert(args) => convert(args),
         Command::Validate(args) => validate(args),
         Command::Synth(args) => synth(args),
+        Command::Lexicon(args) => super::lexicon::run(args),
     };
     done.map_err(|error| match error.downcast::<DataError>() {
         Ok(DataError::Write { file, reason }) => anyhow::Error::new(reason).context(format!("{file}: cannot write")),

@@ -6,6 +6,7 @@
 mod configuration;
 pub mod data;
 mod eval;
+mod lexicon;
 pub mod model;
 mod run_name;
 pub mod score;

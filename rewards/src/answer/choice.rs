@@ -1,8 +1,8 @@
 //! Answers that are option letters.
 
-use attending_datasets::{AnswerOption, Case};
+use attending_datasets::{AnswerOption, Case, Task};
 
-use super::{Read, boxes, trim_span};
+use super::{Read, SetMeasure, boxes, is_negative, trim_span};
 use crate::scored::Span;
 use crate::text::{Kind, Token, hash_word, tokenize};
 
@@ -120,7 +120,7 @@ pub(super) fn read(case: &Case, text: &str, scope: Span, from_whole: bool, json:
     if let Some(read) = boxed(text, scope, options, from_whole, several) {
         return Some(read);
     }
-    statement(text, scope, options)
+    statement(text, scope, options, is_negative(&case.question))
         .or_else(|| lone_line(text, scope, options, from_whole, several))
         .or_else(|| whole_option(text, scope, options))
 }
@@ -197,8 +197,9 @@ const LINKS: &[&str] = &[
     "will",
 ];
 
-/// The last "answer is (B)", "Answer: B", "option B is correct", "B is the correct answer".
-fn statement(text: &str, scope: Span, options: &[AnswerOption]) -> Option<Read> {
+/// The last "answer is (B)", "Answer: B", "option B is correct", "B is the correct answer"; where the question asks for
+/// what does not hold, also "the exception is B", "all except B".
+fn statement(text: &str, scope: Span, options: &[AnswerOption], negative: bool) -> Option<Read> {
     let part = &text[scope[0]..scope[1]];
     let tokens = tokenize(part);
     let word = |index: usize| tokens.get(index).map_or("", |token: &Token| token.text(part));
@@ -209,6 +210,7 @@ fn statement(text: &str, scope: Span, options: &[AnswerOption]) -> Option<Read> 
             continue;
         }
         let cue = is(at, &["answer", "answers", "choose", "select", "pick", "conclusion", "diagnosis"])
+            || (negative && is(at, &["exception", "except"]))
             || (is(at, &["option", "choice"])
                 && at > 0
                 && is(at - 1, &["correct", "best", "right", "final", "my", "appropriate", "answer", "likely"]));
@@ -412,9 +414,15 @@ fn whole_option(text: &str, scope: Span, options: &[AnswerOption]) -> Option<Rea
     (!denied).then_some(Read { values: vec![key], tier: "option_text", span, conflict: false })
 }
 
-/// 1 where the keys are the gold keys; what was expected.
-pub(super) fn judge(case: &Case, keys: &[String]) -> (f64, String) {
+/// What the keys earn beside the gold keys; what was expected. All options listed is no choice.
+pub(super) fn judge(case: &Case, keys: &[String], measure: SetMeasure) -> (f64, String) {
     let gold = &case.answer.keys;
-    let same = gold.len() == keys.len() && gold.iter().all(|key| keys.iter().any(|k| k.eq_ignore_ascii_case(key)));
-    (f64::from(u8::from(same)), gold.join(", "))
+    let hits = keys.iter().filter(|key| gold.iter().any(|g| g.eq_ignore_ascii_case(key))).count();
+    let expected = gold.join(", ");
+    if hits == gold.len() && hits == keys.len() {
+        return (1.0, expected);
+    }
+    let partial = measure == SetMeasure::F1 && case.task == Task::MultiChoice && keys.len() < case.options.len();
+    let value = if partial { 2.0 * hits as f64 / (keys.len() + gold.len()).max(1) as f64 } else { 0.0 };
+    (value, expected)
 }

@@ -12,8 +12,23 @@ use crate::text::{Kind, Token, tokenize};
 const RELATIVE: f64 = 0.05;
 
 /// Ways of declining.
-const DECLINES: &[&str] =
-    &["n/a", "na", "none", "cannot be determined", "cannot be calculated", "not applicable", "unknown", "insufficient"];
+const DECLINES: &[&str] = &[
+    "n a",
+    "na",
+    "none",
+    "cannot be determined",
+    "cannot be calculated",
+    "cannot determine",
+    "cannot calculate",
+    "not applicable",
+    "unknown",
+    "insufficient",
+    "not enough information",
+    "unable to calculate",
+    "unable to determine",
+    "cannot be computed",
+    "not available",
+];
 
 pub(super) fn read(text: &str, scope: Span, from_whole: bool) -> Option<Read> {
     let boxed = boxes(text, scope);
@@ -30,7 +45,8 @@ pub(super) fn read(text: &str, scope: Span, from_whole: bool) -> Option<Read> {
     if boxed.is_empty() {
         let span = trim_span(text, scope);
         let part = &text[span[0]..span[1]];
-        let stated = statement(part).map(|[start, end]| [span[0] + start, span[0] + end]);
+        let stated =
+            super::statement_span(part, &["answer", "result"]).map(|[start, end]| [span[0] + start, span[0] + end]);
         let read = stated.or((!from_whole).then_some(span))?;
         let content = &text[read[0]..read[1]];
         let tier = if stated.is_some() { "statement" } else { "number" };
@@ -46,23 +62,13 @@ pub(super) fn read(text: &str, scope: Span, from_whole: bool) -> Option<Read> {
     Some(Read { values: vec![last.0], tier: last.2, span: last.1, conflict: conflict || differ })
 }
 
+/// Whether the text declines, in whole words: "hyponatremia" holds no "na".
 fn declines(content: &str) -> bool {
-    let lower = content.to_lowercase();
-    DECLINES.iter().any(|word| lower.contains(word))
-}
-
-/// What follows the last "answer is" up to the end of its line or sentence.
-fn statement(part: &str) -> Option<Span> {
-    let tokens = tokenize(part);
-    let at = tokens.iter().rposition(|token| token.text(part).eq_ignore_ascii_case("answer"))?;
-    let start = tokens.get(at + 1)?.start as usize;
-    let end = tokens[at + 1..]
-        .iter()
-        .find(|token| {
-            token.breaks > 0 || (token.is_mark('.') && token.end as usize + 1 >= part.len().min(token.end as usize + 1))
-        })
-        .map_or(part.len(), |token| token.start as usize);
-    (start < end).then_some([start, end])
+    let words: Vec<&str> = content.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    DECLINES.iter().any(|phrase| {
+        let phrase: Vec<&str> = phrase.split(' ').collect();
+        words.windows(phrase.len()).any(|part| part.iter().zip(&phrase).all(|(a, b)| a.eq_ignore_ascii_case(b)))
+    })
 }
 
 /// The distinct values of a text, each with its unit: "5.2 mmol/L". A range is two values.
@@ -109,6 +115,12 @@ pub(super) fn judge(case: &Case, value: &str) -> (f64, String) {
         Some(unit) if unit.dimension == target.dimension => {
             let measure = Measure { name: String::new(), unit: target, molar: None, thresholds: Vec::new() };
             unit.convert(number, &measure).unwrap_or(number)
+        }
+        // A unit of another kind is another quantity, not the same number.
+        Some(unit)
+            if !gold.unit.is_empty() && Unit::parse(&gold.unit).is_some() && unit.dimension != target.dimension =>
+        {
+            return (0.0, expected);
         }
         _ => number,
     };

@@ -21,6 +21,9 @@ fn canonical(word: &str) -> Option<&'static str> {
 /// The word, or the value of the option that a letter names.
 fn parse(case: &Case, content: &str) -> Option<&'static str> {
     let bare = content.trim_matches(|c: char| !c.is_alphanumeric());
+    if let Some(value) = choice::key_of(bare, &case.options).and_then(|key| value_of(case, &key)) {
+        return Some(value);
+    }
     if let Some(word) = canonical(bare) {
         return Some(word);
     }
@@ -90,8 +93,19 @@ pub(super) fn read(case: &Case, text: &str, scope: Span, from_whole: bool) -> Op
     Some(one(value, read.tier, read.span))
 }
 
+/// The gold answer as yes, no or maybe: a word, or the key of an option that carries one.
+fn gold(case: &Case) -> Option<&'static str> {
+    let key = case.answer.keys.first()?;
+    // A letter is first a key: "N" may name an option.
+    value_of(case, key).or_else(|| canonical(key))
+}
+
+/// Whether the gold answer can be judged.
+pub(super) fn has_gold(case: &Case) -> bool {
+    gold(case).is_some()
+}
+
 pub(super) fn judge(case: &Case, value: &str) -> (f64, String) {
-    let gold = case.answer.keys.first().map_or("", String::as_str);
-    let gold = canonical(gold).or_else(|| value_of(case, gold)).unwrap_or("");
+    let gold = gold(case).unwrap_or("");
     (f64::from(u8::from(gold == value)), gold.to_owned())
 }

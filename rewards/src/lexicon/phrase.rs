@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
-use crate::text::{Kind, Token, tokenize};
+use super::spelling::{lemma, spellings};
+use crate::text::{Kind, Token, hash_word, tokenize};
 
 /// The most words that a phrase may have.
 pub(super) const MAX_WORDS: usize = 12;
@@ -61,77 +62,132 @@ pub type KeyMap<K, V> = HashMap<K, V, BuildHasherDefault<KeyHasher>>;
 /// A token's entries in the vocabulary: 0 = unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Word {
-    /// The word in any case.
+    /// The word as spelled, in any case.
     pub any: u32,
+    /// The word's lemma, in any case: the same for singular and plural, American and British.
+    pub lemma: u32,
     /// The word in capitals, where the token stands in capitals.
     pub capitals: u32,
     /// Whether phrases step over it: a hyphen within a compound.
     pub skipped: bool,
 }
 
+/// What the vocabulary knows of a spelling.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    word: u32,
+    lemma: u32,
+}
+
 /// The words of all phrases, numbered from 1.
 #[derive(Debug, Default)]
 pub struct Vocabulary {
-    ids: KeyMap<u64, u32>,
+    ids: KeyMap<u64, Known>,
     words: Vec<String>,
+    /// Which of the words are lemmas, and so have spellings of their own.
+    lemmas: Vec<u32>,
 }
 
 impl Vocabulary {
     fn id(&mut self, key: u64, word: &str) -> u32 {
-        if let Some(&id) = self.ids.get(&key) {
-            return id;
+        if let Some(known) = self.ids.get(&key).filter(|known| known.word != 0) {
+            return known.word;
         }
         self.words.push(word.to_owned());
         let id = self.words.len() as u32;
-        self.ids.insert(key, id);
+        self.ids.entry(key).or_default().word = id;
         id
     }
 
-    /// The ids of a phrase's words, entering new ones; a word in capitals is entered as such.
-    pub fn phrase(&mut self, phrase: &str) -> Vec<u32> {
+    fn lemma_id(&mut self, token: &Token, text: &str) -> u32 {
+        let written = token.text(text).to_lowercase();
+        if !written.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            let id = self.id(token.hash, &written);
+            self.ids.entry(token.hash).or_default().lemma = id;
+            return id;
+        }
+        let word = lemma(&written);
+        let key = hash_word(&word);
+        let id = self.id(key, &word);
+        let known = self.ids.entry(key).or_default();
+        if known.lemma != id {
+            known.lemma = id;
+            self.lemmas.push(id);
+        }
+        if key != token.hash {
+            self.ids.entry(token.hash).or_default().lemma = id;
+        }
+        id
+    }
+
+    /// The ids of a phrase's words as spelled, entering new ones; a word in capitals is entered as such.
+    pub fn exact(&mut self, phrase: &str) -> Vec<u32> {
         let tokens = tokenize(phrase);
         let words = tokens.iter().filter(|token| !is_hyphen(token));
         words.map(|token| self.id(token.hash ^ salt(token), token.text(phrase))).collect()
     }
 
-    /// Enters the plural, singular and British spelling of each word under the word's own id, where they are no words
-    /// of their own. Call once, after all phrases.
+    /// The ids of a phrase's lemmas, entering new ones; a word in capitals is entered as such.
+    pub fn phrase(&mut self, phrase: &str) -> Vec<u32> {
+        let tokens = tokenize(phrase);
+        let words = tokens.iter().filter(|token| !is_hyphen(token));
+        words
+            .map(|token| match salt(token) {
+                0 => self.lemma_id(token, phrase),
+                salt => self.id(token.hash ^ salt, token.text(phrase)),
+            })
+            .collect()
+    }
+
+    /// Enters the plural, singular and British spelling of each word under its own id, where they are no words of
+    /// their own. Call once, after all phrases.
     pub fn add_variants(&mut self) {
-        for index in 0..self.words.len() {
-            let word = self.words[index].to_lowercase();
-            let short = word.len() < 3 && word == self.words[index];
-            if short || !word.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-                continue;
+        for &id in &self.lemmas {
+            for spelling in spellings(&self.words[id as usize - 1]) {
+                let known = self.ids.entry(hash_word(&spelling)).or_default();
+                if known.lemma == 0 {
+                    known.lemma = id;
+                }
             }
+        }
+        for (index, written) in self.words.iter().enumerate() {
             let id = index as u32 + 1;
-            let mut variants = Vec::new();
-            if word == self.words[index] {
-                variants.push(british(&word));
-                variants.extend(inflections(&word));
-                variants.extend(inflections(&british(&word)));
-            } else if self.words[index].bytes().all(|byte| byte.is_ascii_uppercase()) {
+            let word = written.to_lowercase();
+            let letters = word.bytes().all(|byte| byte.is_ascii_alphabetic());
+            let variants = if !letters || word.len() < 3 && word == *written {
+                Vec::new()
+            } else if word == *written {
+                let lemma = lemma(&word);
+                spellings(&lemma).into_iter().chain([lemma]).collect()
+            } else if written.bytes().all(|byte| byte.is_ascii_uppercase()) {
                 // The plural of an abbreviation: "PEs", "DVTs".
-                variants.push(format!("{word}s"));
-            }
+                vec![format!("{word}s")]
+            } else {
+                Vec::new()
+            };
             for variant in variants {
-                let key = crate::text::hash_word(&variant);
-                self.ids.entry(key).or_insert(id);
+                let known = self.ids.entry(hash_word(&variant)).or_default();
+                if known.word == 0 {
+                    known.word = id;
+                }
+                if word != *written && known.lemma == 0 {
+                    known.lemma = id;
+                }
             }
         }
     }
 
     /// Looks up each token.
     pub fn look_up(&self, tokens: &[Token]) -> Vec<Word> {
-        let get = |key: u64| self.ids.get(&key).copied().unwrap_or(0);
         tokens
             .iter()
-            .map(|token| Word {
-                any: get(token.hash),
-                capitals: match salt(token) {
+            .map(|token| {
+                let known = self.ids.get(&token.hash).copied().unwrap_or_default();
+                let capitals = match salt(token) {
                     0 => 0,
-                    salt => get(token.hash ^ salt),
-                },
-                skipped: token.glued && is_hyphen(token),
+                    salt => self.ids.get(&(token.hash ^ salt)).map_or(0, |known| known.word),
+                };
+                Word { any: known.word, lemma: known.lemma, capitals, skipped: token.glued && is_hyphen(token) }
             })
             .collect()
     }
@@ -146,71 +202,6 @@ fn is_hyphen(token: &Token) -> bool {
     token.kind == Kind::Mark && ['-', '\u{2010}', '\u{2011}', '\u{2013}'].iter().any(|&mark| token.is_mark(mark))
 }
 
-/// American stems and their British spelling.
-const BRITISH: &[(&str, &str)] = &[
-    ("edema", "oedema"),
-    ("hemo", "haemo"),
-    ("hema", "haema"),
-    ("anemi", "anaemi"),
-    ("emia", "aemia"),
-    ("diarrhea", "diarrhoea"),
-    ("rrhea", "rrhoea"),
-    ("esoph", "oesoph"),
-    ("leukocyt", "leucocyt"),
-    ("tumor", "tumour"),
-    ("color", "colour"),
-    ("fetal", "foetal"),
-    ("gynec", "gynaec"),
-    ("ischem", "ischaem"),
-    ("celiac", "coeliac"),
-    ("dyspnea", "dyspnoea"),
-    ("tachypnea", "tachypnoea"),
-    ("orthopnea", "orthopnoea"),
-    ("apnea", "apnoea"),
-    ("goiter", "goitre"),
-    ("feces", "faeces"),
-    ("odor", "odour"),
-    ("rumor", "rumour"),
-    ("paresthesia", "paraesthesia"),
-    ("hemorrh", "haemorrh"),
-    ("leukemia", "leukaemia"),
-    ("cesarean", "caesarean"),
-    ("pediatric", "paediatric"),
-    ("labored", "laboured"),
-    ("fiber", "fibre"),
-];
-
-fn british(word: &str) -> String {
-    let mut spelled = word.to_owned();
-    for (american, british) in BRITISH {
-        if spelled.contains(american) && !spelled.contains(british) {
-            spelled = spelled.replacen(american, british, 1);
-        }
-    }
-    spelled
-}
-
-/// Plural of a singular, singular of a plural, by the regular rules.
-fn inflections(word: &str) -> Vec<String> {
-    let mut forms = Vec::new();
-    if let Some(stem) = word.strip_suffix('s') {
-        let singular = word.len() >= 5 && !["ss", "us", "is"].iter().any(|ending| word.ends_with(ending));
-        if singular {
-            forms.push(stem.to_owned());
-        }
-        return forms;
-    }
-    if let Some(stem) = word.strip_suffix('y')
-        && !stem.ends_with(['a', 'e', 'o', 'u'])
-    {
-        forms.push(format!("{stem}ies"));
-        return forms;
-    }
-    let hissing = ["x", "z", "ch", "sh"].iter().any(|ending| word.ends_with(ending));
-    forms.push(format!("{word}{}", if hissing { "es" } else { "s" }));
-    forms
-}
-
 /// A phrase found: its value and the tokens that it covers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Match<V> {
@@ -223,18 +214,41 @@ pub struct Match<V> {
 /// Phrases of vocabulary words, each with a value.
 #[derive(Debug)]
 pub struct PhraseTrie<V> {
+    reading: Reading,
     roots: Vec<u32>,
     edges: KeyMap<u64, u32>,
     values: Vec<Option<V>>,
 }
 
-impl<V: Copy> Default for PhraseTrie<V> {
-    fn default() -> Self {
-        Self { roots: Vec::new(), edges: KeyMap::default(), values: vec![None] }
-    }
+/// By which of its ids a trie reads a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// As spelled: "rules out" is not "rule out". The phrases come from [`Vocabulary::exact`].
+    Exact,
+    /// By lemma. The phrases come from [`Vocabulary::phrase`].
+    Lemma,
 }
 
 impl<V: Copy> PhraseTrie<V> {
+    /// A trie without phrases.
+    pub fn new(reading: Reading) -> Self {
+        Self { reading, roots: Vec::new(), edges: KeyMap::default(), values: vec![None] }
+    }
+
+    /// Bytes on the heap, about.
+    pub fn bytes(&self) -> usize {
+        // A hash table's slot holds key, value and one byte of control.
+        let edge = size_of::<(u64, u32)>() + 1;
+        self.roots.capacity() * 4 + self.edges.capacity() * edge + self.values.capacity() * size_of::<Option<V>>()
+    }
+
+    fn id(&self, word: &Word) -> u32 {
+        match self.reading {
+            Reading::Exact => word.any,
+            Reading::Lemma => word.lemma,
+        }
+    }
+
     /// Enters a phrase; the value that stood there before, if any, stays and is returned.
     pub fn insert(&mut self, words: &[u32], value: V) -> Option<V> {
         let mut node = 0;
@@ -279,7 +293,7 @@ impl<V: Copy> PhraseTrie<V> {
     pub fn longest(&self, words: &[Word], at: usize) -> Option<(V, usize)> {
         let first = words.get(at)?;
         let mut best = None;
-        for start in [first.capitals, first.any] {
+        for start in [first.capitals, self.id(first)] {
             let node = self.step(0, start);
             if node != 0 {
                 self.walk(words, node, at + 1, 1, &mut best);
@@ -304,7 +318,7 @@ impl<V: Copy> PhraseTrie<V> {
             None => return,
         };
         let Some(word) = words.get(next) else { return };
-        let (capitals, any) = (self.step(node, word.capitals), self.step(node, word.any));
+        let (capitals, any) = (self.step(node, word.capitals), self.step(node, self.id(word)));
         if capitals != 0 {
             self.walk(words, capitals, next + 1, depth + 1, best);
         }
@@ -315,19 +329,24 @@ impl<V: Copy> PhraseTrie<V> {
 
     /// All phrases in `range`, leftmost first, longest first, without overlap.
     pub fn find(&self, words: &[Word], range: Range<usize>) -> Vec<Match<V>> {
-        let mut found = Vec::new();
+        self.find_iter(words, range).collect()
+    }
+
+    /// The same, one after another.
+    pub fn find_iter<'a>(&'a self, words: &'a [Word], range: Range<usize>) -> impl Iterator<Item = Match<V>> + 'a {
         let words = &words[..range.end.min(words.len())];
         let mut at = range.start;
-        while at < words.len() {
-            match self.longest(words, at) {
-                Some((value, end)) => {
-                    found.push(Match { value, tokens: at..end });
+        std::iter::from_fn(move || {
+            while at < words.len() {
+                if let Some((value, end)) = self.longest(words, at) {
+                    let tokens = at..end;
                     at = end;
+                    return Some(Match { value, tokens });
                 }
-                None => at += 1,
+                at += 1;
             }
-        }
-        found
+            None
+        })
     }
 }
 
@@ -341,7 +360,7 @@ mod tests {
 
     fn matches(phrases: &[&str], text: &str) -> Vec<String> {
         let mut vocabulary = Vocabulary::default();
-        let mut trie = PhraseTrie::default();
+        let mut trie = PhraseTrie::new(Reading::Lemma);
         for (index, phrase) in phrases.iter().enumerate() {
             let words = vocabulary.phrase(phrase);
             trie.insert(&words, index);
@@ -370,6 +389,13 @@ mod tests {
         let text = "Pulmonary emboli, crackle, ST-elevation, pedal oedema, ALL but not all, PEs";
         let phrases = ["crackles", "ST elevation", "pedal edema", "ALL", "PE"];
         assert_eq!(matches(&phrases, text), ["crackle", "ST-elevation", "pedal oedema", "ALL", "PEs"]);
+    }
+
+    /// Singular and plural meet even where both are words of the lexicon.
+    #[test]
+    fn plurals_of_words_that_have_entries_of_their_own() {
+        let phrases = ["oral ulcers", "skin ulcer", "rash"];
+        assert_eq!(matches(&phrases, "skin ulcers, oral ulcer, rashes"), ["skin ulcers", "oral ulcer", "rashes"]);
     }
 
     #[test]
