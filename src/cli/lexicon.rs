@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 /// Lexicons: look into them, convert ontologies and tables
 #[derive(Debug, Args)]
-pub struct LexiconArgs {
+pub(super) struct LexiconArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -78,7 +78,7 @@ struct Convert {
 ///
 /// # Errors
 /// A file cannot be read or written, or says something that a lexicon must not: file, line, what would be right.
-pub fn run(args: &LexiconArgs) -> Result<ExitCode> {
+pub(super) fn run(args: &LexiconArgs) -> Result<ExitCode> {
     match &args.command {
         Command::Inspect(args) => inspect(args),
         Command::Convert(args) => convert(args),
