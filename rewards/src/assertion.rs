@@ -365,7 +365,7 @@ mod tests {
             ("Return if you develop a fever.", "fever", Hypothetical),
             ("He has a history of asthma.", "asthma", Historical),
             ("His mother had breast cancer.", "breast cancer", Family),
-            ("Family history of stroke.", "ischemic stroke", Family),
+            ("Family history of stroke.", "stroke", Family),
             ("Without fever, he has chills.", "chills", Present),
             ("A woman with no significant medical history begins to experience memory loss.", "memory loss", Present),
             ("There is an absence of rash, a left adnexal mass, and edema.", "adnexal mass", Present),

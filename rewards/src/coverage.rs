@@ -69,7 +69,8 @@ pub(crate) fn check(
     let mut covered: Vec<Option<(f64, usize)>> = vec![None; evidence.salient.len()];
     let mut skeletons: KeyMap<u64, ()> = KeyMap::default();
     let answer = chosen.first().and_then(|key| evidence.options.position(key));
-    for sentence in 0..response.reading.sentences.len() {
+    let copied = evidence.copied(&response.reading);
+    for sentence in (0..copied.len()).filter(|&sentence| !copied[sentence]) {
         let taken = taken(response, evidence, sentence, &by_item, lexicon);
         if taken.is_empty() {
             continue;

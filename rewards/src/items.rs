@@ -122,8 +122,13 @@ impl<'a> Reader<'a> {
         let mut units: Vec<Unit> = Vec::with_capacity(reading.sentences.len());
         for (index, sentence) in reading.sentences.iter().enumerate() {
             let mut unit = Unit { span: sentence.span, ..Unit::default() };
-            let mut negated = false;
-            for token in &reading.tokens[sentence.tokens.clone()] {
+            let tokens = &reading.tokens[sentence.tokens.clone()];
+            // "An extra dose should not be taken" denies what stands before its verb too.
+            let denied = tokens
+                .windows(2)
+                .any(|pair| self.negators.contains_key(&pair[0].hash) && pair[1].text(text).eq_ignore_ascii_case("be"));
+            let mut negated = denied;
+            for token in tokens {
                 match token.kind {
                     Kind::Mark => {
                         unit.question |= token.is_mark('?');
@@ -145,8 +150,9 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
-            unit.concepts =
-                reading.mentions_of(index).iter().map(|mention| (mention.concept, mention.status)).collect();
+            let status = |status| if denied && status == Status::Present { Status::Absent } else { status };
+            let mentions = reading.mentions_of(index).iter();
+            unit.concepts = mentions.map(|mention| (mention.concept, status(mention.status))).collect();
             units.push(unit);
         }
         // A question is answered by what follows it: "Any fever?" "No."

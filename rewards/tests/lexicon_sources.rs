@@ -43,7 +43,8 @@ fn faults_name_file_and_line() {
     assert_eq!(problem("format-version: 1.2\n[Term]\nid: X:1\n"), "x.obo, line 2: a [Term] without id or name");
     assert!(problem("hello").starts_with("x.obo, line 1: is no OBO file"));
     assert!(problem("{\"unii\": 1}").starts_with("x.obo, line 1: malformed record"));
-    assert!(problem("{\"id\":\"D:1\",\"label\":\"a\",\"parents\":[\"b\"]}").contains("the parent `b` is no label"));
+    let orphan = convert("x.jsonl", "{\"id\":\"D:1\",\"label\":\"a\",\"parents\":[\"b\"]}", None).unwrap();
+    assert_eq!(orphan.entries, 1, "the root of an extract is left out");
     // A cycle of parents is found where the text is read.
     let cycle = format!("{head}is_a: X:2\n[Term]\nid: X:2\nname: b\nis_a: X:1\n");
     let converted = convert("x.obo", &cycle, None).unwrap();
@@ -114,7 +115,7 @@ fn two_hundred_thousand_terms() {
             "{file}: {} entries, {} of them known, {} left out",
             converted.entries, converted.known, converted.left_out
         );
-        assert!(converted.entries > 50, "{file}");
+        assert!(converted.entries > 20, "{file}");
         texts.push((file, converted.text));
     }
     let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (*name, text.as_str())).collect();

@@ -146,6 +146,10 @@ fn items(text: &str) -> (Vec<&str>, bool) {
     }
     let ranked: Vec<&str> =
         lines.iter().filter_map(|line| numbered(line.trim_start_matches(['*', '_', '#', ' ']))).collect();
+    let inline = inline_numbers(text);
+    if inline.len() > ranked.len().max(1) {
+        return (inline, true);
+    }
     if !ranked.is_empty() {
         return (ranked, true);
     }
@@ -153,10 +157,6 @@ fn items(text: &str) -> (Vec<&str>, bool) {
         lines.iter().filter_map(|line| line.strip_prefix(['-', '*', '\u{2022}']).map(str::trim)).collect();
     if bullets.len() > 1 {
         return (bullets, false);
-    }
-    let inline = inline_numbers(text);
-    if inline.len() > 1 {
-        return (inline, true);
     }
     let parts = text
         .split([',', ';', '\n', '/', '|'])

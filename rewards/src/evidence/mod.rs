@@ -1,6 +1,7 @@
 //! A case's evidence, indexed once and shared by all of its responses.
 
 mod computed;
+mod copies;
 mod salience;
 mod study;
 mod wording;
@@ -17,6 +18,7 @@ use crate::scored::{EvidenceSpan, Span};
 use crate::statement::Statements;
 use crate::text::Kind;
 
+use copies::Copies;
 pub use study::{Cited, Labels};
 use wording::{asks_for_exception, is_denied_whole};
 
@@ -146,6 +148,8 @@ pub struct EvidenceIndex {
     reversed: bool,
     /// Hashes of all tokens of each document, for quotations.
     tokens: Vec<Vec<u64>>,
+    /// Its runs of words, for copied sentences.
+    copies: Copies,
 }
 
 impl EvidenceIndex {
@@ -209,7 +213,9 @@ impl EvidenceIndex {
                 self.orders.push((ordered, place));
             }
         }
-        self.tokens.push(reading.tokens.iter().filter(|t| t.kind != Kind::Mark).map(|t| t.hash).collect());
+        let words: Vec<u64> = reading.tokens.iter().filter(|t| t.kind != Kind::Mark).map(|t| t.hash).collect();
+        self.copies.add(&words);
+        self.tokens.push(words);
         // The question of a study is no statement; a patient's story stands in it.
         let is_question = document as usize + 1 == self.documents.len();
         if self.documents.len() > 1 && !is_question {
@@ -360,6 +366,11 @@ impl EvidenceIndex {
     /// Hashes of the words and numbers of each document, the question last.
     pub fn tokens(&self) -> &[Vec<u64>] {
         &self.tokens
+    }
+
+    /// Whether each sentence of a response stands in the evidence word by word.
+    pub fn copied(&self, reading: &Reading) -> Vec<bool> {
+        self.copies.sentences(reading)
     }
 
     /// Claims that are asked for, at most `most`: the salient findings, of a study its sentences that state results.

@@ -42,26 +42,25 @@ struct Synonym {
     scope: String,
 }
 
-/// Terms whose parents are named by label.
+/// Terms whose parents are named by label. A parent that the file does not hold, as the root of an extract, is left out.
 pub(super) fn terms(file: &str, text: &str) -> Result<Vec<Draft>, LexiconError> {
     let rows: Vec<(usize, TermRow)> = lines(file, text)?;
     let ids: HashMap<&str, &str> = rows.iter().map(|(_, row)| (row.label.as_str(), row.id.as_str())).collect();
-    rows.iter()
-        .map(|(line, row)| {
-            let parent = |label: &String| match ids.get(label.as_str()) {
-                Some(id) => Ok((*id).to_owned()),
-                None => Err(fault(file, *line, format!("the parent `{label}` is no label of the file"))),
-            };
+    let drafts = rows
+        .iter()
+        .map(|(_, row)| {
+            let parent = |label: &String| ids.get(label.as_str()).map(|id| (*id).to_owned());
             let exact = row.synonyms.iter().filter(|synonym| synonym.scope == "exact");
-            Ok(Draft {
+            Draft {
                 id: row.id.clone(),
                 name: row.label.clone(),
                 kind: if row.id.starts_with("HP:") { Kind::Finding } else { Kind::Condition },
                 forms: exact.map(|synonym| synonym.text.clone()).collect(),
-                parents: row.parents.iter().map(parent).collect::<Result<_, _>>()?,
-            })
+                parents: row.parents.iter().filter_map(parent).collect(),
+            }
         })
-        .collect()
+        .collect();
+    Ok(drafts)
 }
 
 #[derive(Deserialize)]
@@ -143,14 +142,26 @@ fn name_of<'a>(wording: &str, base: &'a Lexicon) -> Option<&'a str> {
     }
 }
 
+/// A value of a table of abbreviations: meanings, or a note on the file ("_version").
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Meanings(Vec<String>),
+    Note(serde::de::IgnoredAny),
+}
+
 /// Abbreviations of concepts that the base knows and does not abbreviate so yet. Where one has several meanings, the
 /// longer words of each meaning are its context.
 pub(super) fn abbreviations(file: &str, text: &str, base: Option<&Lexicon>) -> Result<Converted, LexiconError> {
     let base = base_needed(file, base)?;
-    let rows: BTreeMap<String, Vec<String>> = object(file, text)?;
+    let rows: BTreeMap<String, Entry> = object(file, text)?;
+    let rows = rows.iter().filter_map(|(short, entry)| match entry {
+        Entry::Meanings(meanings) => Some((short, meanings)),
+        Entry::Note(_) => None,
+    });
     let mut out = String::from("[abbreviation]\n");
     let (mut entries, mut left_out) = (0, 0);
-    for (short, meanings) in &rows {
+    for (short, meanings) in rows {
         let found: Vec<(&str, &String)> = meanings.iter().filter_map(|m| Some((name_of(m, base)?, m))).collect();
         let capitals = short.len() >= 2 && short.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
         if found.is_empty() || !capitals || !base.meanings(short).is_empty() {
