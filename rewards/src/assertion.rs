@@ -226,7 +226,7 @@ fn scope_end(text: &str, tokens: &[Token], sentence: &Sentence, cues: &[Match<Cu
             && !(at == from && verbal && cue.value.has(Cues::VERB))
             // "the absence of cough with hemoptysis or fever"
             && !((noun || history) && tokens[at].text(text) == "with")
-            && !(heading && !tokens[at].text(text).starts_with("present"))
+            && (!heading || tokens[at].text(text).starts_with("present"))
             // "no fever, and the presence of a cough" ends a denial, "to evaluate for the presence of" nothing.
             && (negates || !tokens[cue.tokens.clone()].iter().any(|token| token.text(text) == "presence"))
         {

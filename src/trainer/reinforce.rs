@@ -343,7 +343,7 @@ impl<'a> Session<'a> {
         }
         self.state.multipliers.ascend(&advantage.constrained, &rewarded(groups));
         for objective in advantage.constrained.constraints.keys() {
-            metrics.set(&format!("multipliers/{}", objective.name()), self.state.multipliers.of(*objective));
+            metrics.set(format!("multipliers/{}", objective.name()), self.state.multipliers.of(*objective));
         }
     }
 

@@ -314,7 +314,8 @@ fn constrained_advantages_by_hand() {
     // A tied group and one that faithfulness does not apply to.
     let got = config.advantages_under(&multipliers, &[accuracies(&[1.0, 1.0]), accuracies(&[1.0, 0.0])]).unwrap();
     assert_eq!(got[0].advantages, [0.0, 0.0]);
-    close(&got[1].advantages, &[0.707_11, -0.707_11], 1e-4);
+    let half = std::f64::consts::FRAC_1_SQRT_2;
+    close(&got[1].advantages, &[half, -half], 1e-4);
     assert_eq!(config.advantages(&[]), Err(Error::NoMultipliers));
 }
 

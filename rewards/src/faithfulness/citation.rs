@@ -99,13 +99,14 @@ fn citations(claims: &Claims, sentence: usize) -> Vec<Citation> {
         // Numbers up to the closing bracket, or right behind the name.
         while at < range.end && at - start <= 24 {
             let next = &tokens[at];
+            let number_follows = || tokens.get(at + 1).is_some_and(|t| t.kind == Kind::Number);
             if next.kind == Kind::Number {
                 labels.push((next.text(text).to_owned(), at));
-            } else if !(next.is_mark('[') || next.is_mark(',') || next.is_mark(':') || next.is_mark('#'))
-                || (next.is_mark(',') && !bracket && labels.is_empty())
-            {
-                break;
-            } else if next.is_mark(',') && named && !tokens.get(at + 1).is_some_and(|t| t.kind == Kind::Number) {
+            } else if next.is_mark(',') {
+                if (!bracket && labels.is_empty()) || (named && !number_follows()) {
+                    break;
+                }
+            } else if !(next.is_mark('[') || next.is_mark(':') || next.is_mark('#')) {
                 break;
             }
             at += 1;

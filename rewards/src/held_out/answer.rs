@@ -48,7 +48,7 @@ pub(super) fn read_last(case: &Case, text: &str) -> Option<Read> {
     if case.task == Task::Numeric {
         let gold = case.answer.number.as_ref()?.value;
         let words = read(last).into_iter().flat_map(|sentence| sentence.words);
-        let (value, span) = words.filter_map(|word| Some((word.number?, word.span))).last()?;
+        let (value, span) = words.filter_map(|word| Some((word.number?, word.span))).next_back()?;
         let right = (value - gold.abs()).abs() <= TOLERANCE * gold.abs() + 1e-6;
         return Some(Read { value: value.to_string(), span: moved(span), right });
     }

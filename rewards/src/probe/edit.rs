@@ -183,7 +183,7 @@ fn laterality(text: &str, case: &Case) -> Option<String> {
     let evidence =
         format!("{} {}", case.question, case.context.iter().map(|d| d.text.as_str()).collect::<Vec<_>>().join(" "));
     for (side, other) in [("left", "right"), ("right", "left")] {
-        if !word_at(&evidence, side, 0).is_some_and(|_| word_at(&evidence, other, 0).is_none()) {
+        if word_at(&evidence, side, 0).is_none() || word_at(&evidence, other, 0).is_some() {
             continue;
         }
         let mut from = 0;

@@ -266,11 +266,8 @@ fn evaluate(parts: &[Part]) -> Option<f64> {
                 if operand_next {
                     return None;
                 }
-                loop {
-                    match pending.pop()? {
-                        Part::Operator(operator) => apply(operator, &mut numbers)?,
-                        _ => break,
-                    }
+                while let Part::Operator(operator) = pending.pop()? {
+                    apply(operator, &mut numbers)?;
                 }
             }
             Part::Operator(operator) => {
