@@ -1,5 +1,5 @@
-//! Sentences of a response that stand in the evidence word by word. They are quotations without marks: repeating the
-//! record shows nothing, so they can neither earn nor count as claims.
+//! Sentences of a response that stand in the evidence word by word: repeating the record takes up nothing, so coverage
+//! does not pay for them. Faithfulness does: a sentence that earned less as it stands would earn more with an error in it.
 
 use crate::lexicon::KeyMap;
 use crate::reading::Reading;
