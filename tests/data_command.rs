@@ -133,7 +133,7 @@ fn bad_input_is_one_sentence() {
     refused(&data(folder.path(), &["inspect", "bytes.jsonl"]), &["line 1: byte 1 is not UTF-8"]);
     refused(
         &data(folder.path(), &["inspect", "odd.jsonl", "--loader", "medqb"]),
-        &["expected one of attending, medical_o1, medqa"],
+        &["no loader is called \"medqb\"", "expected one of attending, medical_o1, "],
     );
     refused(
         &data(folder.path(), &["inspect", "odd.jsonl", "--map", "question=q"]),
