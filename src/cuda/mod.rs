@@ -11,17 +11,25 @@
 //! log-probabilities and all gradients of weights are f32; master weights and moments are f32.
 
 pub mod attention;
+pub mod copies;
+#[cfg(feature = "cudnn")]
+pub mod cudnn;
 pub mod decoder;
 pub mod device;
 mod error;
+pub mod fused;
 pub mod gemm;
 mod head;
 mod layer;
 pub mod layout;
+pub mod objective;
 pub mod ops;
 pub mod optimiser;
+pub mod reference;
 
 pub use decoder::Decoder;
 pub use device::{Bf16, Buffer, Device, Scalar, Slice, SliceMut};
 pub use error::CudaError;
+pub use head::Values;
 pub use optimiser::{AdamW, Stepped};
+pub use reference::Reference;

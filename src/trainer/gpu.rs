@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::config::Dtype;
+use crate::config::{Dtype, Memory, RunConfig};
+use crate::cuda::copies::Plain;
 use crate::cuda::gemm::Stored;
-use crate::cuda::{AdamW, Bf16, Buffer, CudaError, Decoder as DeviceDecoder, Device};
+use crate::cuda::{AdamW, Bf16, Buffer, CudaError, Decoder as DeviceDecoder, Device, Reference};
 use crate::model::Saved;
 use crate::model::config::ModelConfig;
 use crate::model::decoder::{Decoder, StepOptions};
@@ -14,21 +15,28 @@ use crate::objective::{LabelValue, TokenObjective};
 use crate::optim::{AdamWConfig, State};
 use crate::prefix::PrefixTree;
 
-use super::engine::Engine;
+use super::card;
+use super::engine::{Engine, Pending, no_reference};
 use super::error::TrainError;
 
-/// The engine of `dtype` on an open device.
+/// [`Engine::min_shared`]: a call takes some ten microseconds, in which a card runs dozens of tokens through a layer.
+const MIN_SHARED: usize = 64;
+
+/// The engine on an open device.
 pub(super) fn engine(
     device: &Rc<Device>,
-    dtype: Dtype,
+    config: &RunConfig,
     settings: AdamWConfig,
     decoder: &Decoder,
     state: Option<&State>,
 ) -> Result<Box<dyn Engine>, TrainError> {
     settings.validate().map_err(|error| TrainError::Input(error.to_string()))?;
-    let engine: Box<dyn Engine> = match dtype {
-        Dtype::F32 => Box::new(Gpu::<f32>::new(device, settings, decoder, state)?),
-        Dtype::Bf16 => Box::new(Gpu::<Bf16>::new(device, settings, decoder, state)?),
+    if let (Dtype::Bf16, Err(reason)) = (config.dtype, device.fused()) {
+        eprintln!("attending: attention by matrix products, which are slower than a fused kernel: {reason}");
+    }
+    let engine: Box<dyn Engine> = match config.dtype {
+        Dtype::F32 => Box::new(Gpu::<f32>::new(device, config, settings, decoder, state)?),
+        Dtype::Bf16 => Box::new(Gpu::<Bf16>::new(device, config, settings, decoder, state)?),
     };
     Ok(engine)
 }
@@ -45,24 +53,39 @@ struct Gpu<S> {
     decoder: DeviceDecoder<S>,
     gradients: Buffer<f32>,
     optimiser: AdamW,
+    /// Where the reference's weights are to stay, and the reference once it is known.
+    reference_memory: Memory,
+    reference: Option<Reference<S>>,
 }
 
-impl<S: Stored> Gpu<S> {
+impl<S: Stored + Plain> Gpu<S> {
     fn new(
         device: &Rc<Device>,
+        config: &RunConfig,
         settings: AdamWConfig,
         decoder: &Decoder,
         state: Option<&State>,
     ) -> Result<Self, CudaError> {
-        let (optimiser, decoder) = AdamW::new(device, settings, decoder.config.clone(), &decoder.parameters, state)?;
-        Ok(Self { gradients: decoder.zero_gradients()?, decoder, optimiser })
+        let make = match config.states {
+            Memory::Device => AdamW::new,
+            Memory::Host => AdamW::on_host,
+        };
+        let (optimiser, mut decoder) = make(device, settings, decoder.config.clone(), &decoder.parameters, state)?;
+        decoder.deterministic = config.raw.trainer.deterministic;
+        let (gradients, reference_memory) = (decoder.zero_gradients()?, config.reference);
+        Ok(Self { gradients, decoder, optimiser, reference_memory, reference: None })
     }
 }
 
-impl<S: Stored + std::fmt::Debug> Engine for Gpu<S> {
-    /// A card's memory is what bounds the context, and recomputing costs a third of a step.
-    fn saved(&self, _: &ModelConfig, _: usize) -> Saved {
-        Saved::Input
+impl<S: Stored + Plain + std::fmt::Debug> Engine for Gpu<S> {
+    /// As much as fits: recomputing costs a quarter of a step.
+    fn saved(&self, model: &ModelConfig, tokens: usize) -> Saved {
+        let available = self.decoder.device().available().unwrap_or(0);
+        card::saved(model, size_of::<S>(), tokens, available)
+    }
+
+    fn min_shared(&self) -> usize {
+        MIN_SHARED
     }
 
     fn accumulate(
@@ -71,12 +94,27 @@ impl<S: Stored + std::fmt::Debug> Engine for Gpu<S> {
         tree: &PrefixTree,
         options: &StepOptions,
         objective: &mut dyn TokenObjective,
-    ) -> Result<Vec<LabelValue>, TrainError> {
-        Ok(self.decoder.forward_backward(tree, options, objective, &mut self.gradients)?)
+    ) -> Result<Pending, TrainError> {
+        let values = self.decoder.forward_backward(tree, options, objective, &mut self.gradients)?;
+        Ok(Box::new(move || Ok(values.read()?)))
     }
 
     fn log_probs(&self, _: &Decoder, tree: &PrefixTree, temperature: f64) -> Result<Vec<LabelValue>, TrainError> {
         Ok(self.decoder.log_probs(tree, temperature)?)
+    }
+
+    fn keep_reference(&mut self, reference: Decoder) -> Result<(), TrainError> {
+        let make = match self.reference_memory {
+            Memory::Device => Reference::new,
+            Memory::Host => Reference::on_host,
+        };
+        self.reference = Some(make(self.decoder.device(), reference.config, &reference.parameters)?);
+        Ok(())
+    }
+
+    fn reference_log_probs(&self, tree: &PrefixTree, temperature: f64) -> Result<Vec<LabelValue>, TrainError> {
+        let reference = self.reference.as_ref().ok_or_else(no_reference)?;
+        Ok(reference.log_probs(tree, temperature)?)
     }
 
     fn gradients(&self) -> Result<Cow<'_, Parameters<f32>>, TrainError> {
@@ -88,8 +126,7 @@ impl<S: Stored + std::fmt::Debug> Engine for Gpu<S> {
     }
 
     fn step(&mut self, decoder: &mut Decoder, rate: f64, max_norm: f64) -> Result<f64, TrainError> {
-        // The loss is judged by the caller, after the step: a loss that is not finite has no finite gradient.
-        let stepped = self.optimiser.step(&mut self.decoder, &mut self.gradients, rate, (max_norm, 0.0))?;
+        let stepped = self.optimiser.step(&mut self.decoder, &mut self.gradients, rate, max_norm)?;
         if stepped.taken {
             decoder.parameters = self.optimiser.parameters(&self.decoder)?;
         }

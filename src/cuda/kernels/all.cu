@@ -3,5 +3,6 @@
 #include "attention.cu"
 #include "heads.cu"
 #include "log_prob.cu"
+#include "objective.cu"
 #include "rows.cu"
 #include "swiglu.cu"
