@@ -44,8 +44,8 @@ impl<T> State<T> {
     }
 
     /// Lets go of buffers at rest until `len` more values are no more than a quarter above what was ever out at once:
-    /// changing lengths do not pile up, and a step like the one before finds every buffer again. (Giving way at once
-    /// cost each step a quarter of its peak, or all of it with inputs saved, in fresh pages.)
+    /// changing lengths do not pile up, and a step like the one before finds every buffer again. (Giving way at once,
+    /// a step took fresh pages for a quarter of its peak, with inputs saved for twice its peak.)
     fn make_room(&mut self, len: usize) {
         while self.held + len > self.most + self.most / 4 {
             let Some((&size, _)) = self.free.first_key_value() else { break };
