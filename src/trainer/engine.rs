@@ -11,11 +11,12 @@ use crate::model::parameters::Parameters;
 use crate::objective::{LabelValue, TokenObjective};
 use crate::optim::{AdamW, AdamWConfig, State, clip_scale, global_norm};
 use crate::prefix::PrefixTree;
+use crate::rollout::{self, Completion, Rollout};
 
 use super::error::TrainError;
 use super::plan;
 
-/// A place that computes. The weights on the host are the learner's decoder; a step brings them up to date.
+/// A place that computes. The CPU's weights are those of the learner's decoder; a GPU has its own.
 pub(super) trait Engine: Debug {
     /// What layers keep for their backward over `tokens` packed tokens where the configuration leaves it open.
     fn saved(&self, model: &ModelConfig, tokens: usize) -> Saved;
@@ -31,6 +32,12 @@ pub(super) trait Engine: Debug {
 
     /// Values of the tree's labels under the learner's weights.
     fn log_probs(&self, decoder: &Decoder, tree: &PrefixTree, temperature: f64) -> Result<Vec<LabelValue>, TrainError>;
+
+    /// Samples responses under the learner's weights, in (prompt, sample) order.
+    fn generate(&self, decoder: &Decoder, rollout: &Rollout<'_>) -> Result<Vec<Completion>, TrainError>;
+
+    /// The weights as they are now.
+    fn parameters<'a>(&'a self, decoder: &'a Decoder) -> Result<Cow<'a, Parameters<f32>>, TrainError>;
 
     /// The gradient so far.
     fn gradients(&self) -> Result<Cow<'_, Parameters<f32>>, TrainError>;
@@ -61,7 +68,7 @@ pub(super) fn open(config: &RunConfig, decoder: &Decoder, state: Option<State>) 
             DeviceChoice::Cuda(ordinal) => Some(ordinal),
         };
         match ordinal.map(crate::cuda::Device::open) {
-            Some(Ok(device)) => return super::gpu::engine(&device, config.dtype, settings, decoder, state.as_ref()),
+            Some(Ok(device)) => return super::gpu::engine(&device, config, settings, decoder, state.as_ref()),
             Some(Err(error)) if config.device == DeviceChoice::Auto && config.dtype == Dtype::F32 => {
                 eprintln!("attending: training on the CPU: {error}");
             }
@@ -111,6 +118,14 @@ impl Engine for Cpu {
 
     fn log_probs(&self, decoder: &Decoder, tree: &PrefixTree, temperature: f64) -> Result<Vec<LabelValue>, TrainError> {
         Ok(decoder.log_probs(tree, temperature))
+    }
+
+    fn generate(&self, decoder: &Decoder, rollout: &Rollout<'_>) -> Result<Vec<Completion>, TrainError> {
+        rollout::generate(decoder, rollout, &|_| ()).map_err(|error| TrainError::Failed(error.to_string()))
+    }
+
+    fn parameters<'a>(&'a self, decoder: &'a Decoder) -> Result<Cow<'a, Parameters<f32>>, TrainError> {
+        Ok(Cow::Borrowed(&decoder.parameters))
     }
 
     fn gradients(&self) -> Result<Cow<'_, Parameters<f32>>, TrainError> {
