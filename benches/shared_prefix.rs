@@ -12,7 +12,7 @@ use attending::model::config::{Architecture, ModelConfig, RopeConfig, RopeScalin
 use attending::model::parameters::Parameters;
 use attending::model::{Decoder, Saved, StepOptions};
 use attending::prefix::{PrefixTree, Sequence};
-use attending::rollout::{Prompt, SamplingParams, Stopping, generate};
+use attending::rollout::{Prompt, Rollout, SamplingParams, Stopping, generate};
 use support::Random;
 
 const GROUP: usize = 8;
@@ -130,7 +130,9 @@ fn main() {
     let rounds = in_turns(|way| {
         let (prompts, samples) = if way == 0 { (&one[..], GROUP) } else { (&many[..], 1) };
         seconds(|| {
-            generate(&decoder, prompts, samples, &params, &stopping, (1, 1), &|_| ()).expect("a rollout");
+            let (params, stopping) = (&params, &stopping);
+            let rollout = Rollout { prompts, group_size: samples, params, stopping, seed: 1, step: 1 };
+            generate(&decoder, &rollout, &|_| ()).expect("a rollout");
         })
     });
     let [shared, separate] = [0, 1].map(|way| median(&rounds, |round| round[way]));

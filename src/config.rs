@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use attending_rewards::advantage;
 
 use crate::model::Saved;
+use crate::model::config::RopeOverride;
 use crate::objective::{Aggregation, PolicyConfig};
 use crate::optim::ScheduleKind;
 
@@ -27,6 +28,8 @@ pub struct RunConfig {
     pub raw: RawConfig,
     /// The model that is trained.
     pub model: ModelPath,
+    /// A stretch of its rotary positions.
+    pub rope_override: Option<RopeOverride>,
     /// What happens to prompts beyond `data.max_prompt_tokens`.
     pub over_long: OverLong,
     /// How scores become advantages.

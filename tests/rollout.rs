@@ -6,7 +6,7 @@ mod support;
 use attending::model::Decoder;
 use attending::model::config::Architecture;
 use attending::prefix::{PrefixTree, Sequence};
-use attending::rollout::{Completion, Finish, Prompt, SamplingParams, Stopping, generate};
+use attending::rollout::{Completion, Finish, Prompt, Rollout, SamplingParams, Stopping, generate};
 use support::Random;
 
 const VOCAB: usize = 61;
@@ -38,6 +38,15 @@ fn model(architecture: Architecture) -> Decoder {
     Decoder::new(config.clone(), support::parameters(&config, 4))
 }
 
+fn rollout<'a>(
+    prompts: &'a [Prompt<'a>],
+    group_size: usize,
+    params: &'a SamplingParams,
+    stopping: &'a Stopping<'a>,
+) -> Rollout<'a> {
+    Rollout { prompts, group_size, params, stopping, seed: 3, step: 5 }
+}
+
 fn sample(
     decoder: &Decoder,
     prompts: &[Vec<u32>],
@@ -47,7 +56,7 @@ fn sample(
 ) -> Vec<Completion> {
     let ids: Vec<String> = (0..prompts.len()).map(|i| format!("case:{i}")).collect();
     let inputs: Vec<Prompt<'_>> = prompts.iter().zip(&ids).map(|(tokens, id)| Prompt { id, tokens }).collect();
-    generate(decoder, &inputs, group, p, s, (3, 5), &|_| ()).unwrap()
+    generate(decoder, &rollout(&inputs, group, p, s), &|_| ()).unwrap()
 }
 
 #[test]
@@ -104,7 +113,7 @@ fn neither_company_nor_threads_change_a_response() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(i + 1).build().unwrap();
         let got = pool.install(|| {
             let stopping = Stopping { eos: &[7], strings: &[], decode: &decode };
-            generate(&decoder, &alone, 2, &params(1.0), &stopping, (3, 5), &|_| ()).unwrap()
+            generate(&decoder, &rollout(&alone, 2, &params(1.0), &stopping), &|_| ()).unwrap()
         });
         for (c, want) in got.iter().zip(all.iter().filter(|c| c.prompt == i)) {
             assert_eq!(c.tokens, want.tokens);
@@ -144,8 +153,11 @@ fn a_prompt_beyond_the_context_is_refused() {
     let decoder = model(Architecture::Qwen2);
     let tokens = vec![1; decoder.config.max_position_embeddings - 10];
     let prompt = [Prompt { id: "long", tokens: &tokens }];
-    let error = generate(&decoder, &prompt, 1, &params(1.0), &stopping(&[], &[]), (0, 0), &|_| ()).unwrap_err();
+    let refused = |prompts: &[Prompt<'_>]| {
+        generate(&decoder, &rollout(prompts, 1, &params(1.0), &stopping(&[], &[])), &|_| ()).unwrap_err()
+    };
+    let error = refused(&prompt);
     assert!(error.to_string().contains("prompt long: 4086 tokens and up to 24 new ones"), "{error}");
     let empty = [Prompt { id: "none", tokens: &[] }];
-    assert!(generate(&decoder, &empty, 1, &params(1.0), &stopping(&[], &[]), (0, 0), &|_| ()).is_err());
+    assert_eq!(refused(&empty).to_string(), "prompt 0 has no tokens");
 }

@@ -109,6 +109,8 @@ section! {
         top_p: f64 = 1.0,
         /// Number of most likely tokens kept; 0 keeps all.
         top_k: usize = 0,
+        /// Most tokens whose keys and values a GPU keeps at once, while other prompts wait; 0: what its memory holds.
+        cache_tokens: usize = 0,
     }
 }
 

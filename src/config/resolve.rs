@@ -11,6 +11,7 @@ use super::raw::RawConfig;
 use super::source::Places;
 use super::{DeviceChoice, Dtype, Memory, ModelPath, OverLong, RunConfig};
 use crate::model::Saved;
+use crate::model::config::RopeOverride;
 use crate::objective::{Aggregation, Kl, KlLoss, Loss, PolicyConfig};
 use crate::optim::ScheduleKind;
 
@@ -35,8 +36,14 @@ const SAVED: &[(&str, Saved)] = &[("input", Saved::Input), ("attention", Saved::
 /// Names of the KL terms.
 const KLS: &[(&str, Kl)] = &[("k2", Kl::K2), ("k3", Kl::K3), ("k3+", Kl::K3Plus)];
 
-/// Checks every value.
+/// Checks every value, and that this build has the device.
 pub(super) fn resolve(raw: RawConfig, places: &Places) -> Result<RunConfig, ConfigError> {
+    Checker { places }.device_available(&raw)?;
+    to_plan(raw, places)
+}
+
+/// Checks every value; the device may be one that this build does not have.
+pub(super) fn to_plan(raw: RawConfig, places: &Places) -> Result<RunConfig, ConfigError> {
     let check = Checker { places };
     check.not_available(&raw)?;
     check.numbers(&raw)?;
@@ -47,6 +54,7 @@ pub(super) fn resolve(raw: RawConfig, places: &Places) -> Result<RunConfig, Conf
             "embedded" => ModelPath::Embedded,
             path => ModelPath::File(PathBuf::from(path)),
         },
+        rope_override: check.rope_override(&raw.model.rope_override)?,
         over_long: check.name("data.over_long", &raw.data.over_long, OverLong::NAMES)?,
         advantage: check.advantage(&raw)?,
         policy: check.policy(&raw)?,
@@ -120,6 +128,23 @@ impl Checker<'_> {
                 Err(self.wrong("model.dtype", "is \"bf16\", which needs a CUDA device; use f32 on the CPU"))
             }
             dtype => Ok(dtype),
+        }
+    }
+
+    fn rope_override(&self, text: &str) -> Result<Option<RopeOverride>, ConfigError> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let (kind, factor) = text.split_once(':').unwrap_or((text, ""));
+        match (kind, factor.parse::<f64>()) {
+            ("linear", Ok(factor)) if factor >= 1.0 && factor.is_finite() => Ok(Some(RopeOverride::Linear(factor))),
+            ("yarn", Ok(factor)) if factor >= 1.0 && factor.is_finite() => Ok(Some(RopeOverride::Yarn(factor))),
+            _ => Err(self.wrong(
+                "model.rope_override",
+                format!(
+                    "is \"{text}\"; it must be linear:FACTOR or yarn:FACTOR with a factor of at least 1, as yarn:4"
+                ),
+            )),
         }
     }
 
@@ -225,27 +250,35 @@ impl Checker<'_> {
         }
     }
 
-    /// Values that the format knows and this build does not.
+    fn refuse(&self, key: &str, what: &'static str) -> Result<(), ConfigError> {
+        Err(ConfigError::NotAvailable { place: self.places.of(key), key: key.to_owned(), what })
+    }
+
+    /// Devices and types that only a build with CUDA has.
+    fn device_available(&self, raw: &RawConfig) -> Result<(), ConfigError> {
+        if cfg!(feature = "cuda") {
+            return Ok(());
+        }
+        if let DeviceChoice::Cuda(_) = self.device(&raw.trainer.device)? {
+            let what = "it was built without CUDA (cargo's --features cuda); use cpu";
+            return self.refuse("trainer.device", what);
+        }
+        if raw.model.dtype == "bf16" {
+            return self.refuse("model.dtype", "bf16 needs a CUDA device; use f32");
+        }
+        Ok(())
+    }
+
+    /// Values that the format knows and no build does.
     fn not_available(&self, raw: &RawConfig) -> Result<(), ConfigError> {
-        let refuse = |key: &str, what: &'static str| {
-            Err(ConfigError::NotAvailable { place: self.places.of(key), key: key.to_owned(), what })
-        };
         match raw.rollout.engine.as_str() {
             "local" => {}
-            "remote" => return refuse("rollout.engine", "remote rollouts come with a later release; use local"),
+            "remote" => return self.refuse("rollout.engine", "remote rollouts come with a later release; use local"),
             other => return Err(self.not_one_of("rollout.engine", other, &["local"])),
-        }
-        if !cfg!(feature = "cuda") {
-            if let DeviceChoice::Cuda(_) = self.device(&raw.trainer.device)? {
-                return refuse("trainer.device", "it was built without CUDA (cargo's --features cuda); use cpu");
-            }
-            if raw.model.dtype == "bf16" {
-                return refuse("model.dtype", "bf16 needs a CUDA device; use f32");
-            }
         }
         match raw.advantage.estimator.as_str() {
             "gigpo" => {
-                refuse("advantage.estimator", "gigpo needs multi-turn training, which comes with a later release")
+                self.refuse("advantage.estimator", "gigpo needs multi-turn training, which comes with a later release")
             }
             _ => Ok(()),
         }
@@ -368,6 +401,11 @@ mod tests {
             (
                 "advantage.constrained.targets.format=2",
                 "--set: `advantage.constrained.targets.format` is 2; it must be within 0 and 1",
+            ),
+            (
+                "model.rope_override=yarn",
+                "--set: `model.rope_override` is \"yarn\"; it must be linear:FACTOR or yarn:FACTOR with a factor of at \
+                 least 1, as yarn:4",
             ),
             (
                 "rollout.engine=remote",

@@ -112,6 +112,12 @@ impl ConfigSource {
         let raw = RawConfig::deserialize_from(self.table, &self.places)?;
         resolve::resolve(raw, &self.places)
     }
+
+    /// As [`ConfigSource::resolve`], for a plan: the device may be one that this build does not have.
+    pub fn resolve_to_plan(self) -> Result<RunConfig, ConfigError> {
+        let raw = RawConfig::deserialize_from(self.table, &self.places)?;
+        resolve::to_plan(raw, &self.places)
+    }
 }
 
 impl RawConfig {

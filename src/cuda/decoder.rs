@@ -162,6 +162,15 @@ impl<S: Stored> Decoder<S> {
         Ok(values)
     }
 
+    /// The calls of fused attention over a tree; `None` where there is none for this type or these heads.
+    pub(super) fn fused_tree(&self, tree: &PrefixTree) -> Result<Option<FusedTree>, CudaError> {
+        let (device, c) = (&self.device, &self.config);
+        let heads = Heads { kv_heads: c.kv_heads, group: c.heads / c.kv_heads, dim: c.head_dim };
+        let engine = device.fused().ok().filter(|engine| S::SUFFIX == Bf16::SUFFIX && engine.serves(&heads));
+        let size = (tree.tokens().len(), self.deterministic);
+        engine.map(|engine| FusedTree::new(device, engine, heads, tree.nodes(), size)).transpose()
+    }
+
     /// The rotary table of at least `positions` positions.
     fn rotation(&self, positions: usize) -> Result<Rc<Rotation>, CudaError> {
         let mut table = self.rotation.borrow_mut();
@@ -196,14 +205,9 @@ impl<'a, S: Stored> Run<'a, S> {
     pub(super) fn new(decoder: &'a Decoder<S>, tree: &'a PrefixTree) -> Result<Self, CudaError> {
         let positions = tree.positions();
         let longest = positions.iter().max().map_or(0, |&p| p as usize + 1);
-        let (device, c) = (&decoder.device, &decoder.config);
-        let heads = Heads { kv_heads: c.kv_heads, group: c.heads / c.kv_heads, dim: c.head_dim };
-        // Fused kernels are of bf16.
-        let engine = device.fused().ok().filter(|engine| S::SUFFIX == Bf16::SUFFIX && engine.serves(&heads));
-        let size = (tree.tokens().len(), decoder.deterministic);
-        let fused = engine.map(|engine| FusedTree::new(device, engine, heads, tree.nodes(), size)).transpose()?;
+        let device = &decoder.device;
         Ok(Self {
-            fused,
+            fused: decoder.fused_tree(tree)?,
             decoder,
             tree,
             rotation: decoder.rotation(longest)?,

@@ -149,9 +149,9 @@ impl Device {
         Ok(result::mem_get_info()?)
     }
 
-    /// Bytes of the card that buffers can still take: what the driver has left, and what is at rest.
+    /// Bytes that buffers may still take: free on the card, or at rest here.
     pub fn available(&self) -> Result<usize, CudaError> {
-        let at_rest: usize = self.free.borrow().iter().map(|(bytes, places)| bytes * places.len()).sum();
+        let at_rest: usize = self.free.borrow().iter().map(|(size, rest)| size * rest.len()).sum();
         Ok(self.memory()?.0 + at_rest)
     }
 
@@ -500,14 +500,14 @@ pub(super) struct Launch<'d> {
     function: sys::CUfunction,
     grid: (usize, usize),
     threads: usize,
-    arguments: Vec<[u64; 4]>,
+    arguments: Vec<[u64; 8]>,
 }
 
 impl Launch<'_> {
-    /// A number or struct of at most 32 bytes.
+    /// A number or struct of at most 64 bytes.
     pub(super) fn value<A: Argument>(mut self, value: A) -> Self {
-        const { assert!(size_of::<A>() <= 32 && align_of::<A>() <= 8) };
-        let mut bytes = [0u64; 4];
+        const { assert!(size_of::<A>() <= 64 && align_of::<A>() <= 8) };
+        let mut bytes = [0u64; 8];
         // SAFETY: the value is plain, and checked above to fit.
         #[allow(unsafe_code)]
         unsafe {

@@ -4,6 +4,8 @@ use cudarc::cublaslt::result::CublasError;
 use cudarc::driver::DriverError;
 use cudarc::driver::sys::CUresult;
 
+use crate::rollout::RolloutError;
+
 /// Why something did not run on a GPU.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CudaError {
@@ -50,6 +52,17 @@ pub enum CudaError {
         /// Bytes asked for.
         bytes: usize,
     },
+    /// Heads that no kernel serves.
+    #[error("attention heads of width {dim} cannot decode on a GPU, only up to {widest}; use device = \"cpu\"")]
+    HeadWidth {
+        /// The model's.
+        dim: usize,
+        /// The widest that can.
+        widest: usize,
+    },
+    /// Nothing was sampled.
+    #[error(transparent)]
+    Rollout(#[from] RolloutError),
     /// The driver refused a call, or a kernel failed.
     #[error("CUDA: {0}")]
     Driver(String),

@@ -260,18 +260,37 @@ impl<S: Stored> Context<'_, S> {
 
     /// `x[packed rows, hidden]` to `y[wanted rows, hidden]`, and what `saved` says to keep.
     pub(super) fn forward(&self, x: Buffer<f32>, saved: Saved) -> Result<(Buffer<f32>, Kept<S>), CudaError> {
-        let projected = self.project(&x)?;
-        let attended = self.attend(&projected)?;
-        let inner = self.inner(&x, projected, &attended.o)?;
-        let mut a = self.device.buffer(inner.gate.len(), PART)?;
-        ops::swiglu(self.device, inner.gate.view(), inner.up.view(), &a.view_mut())?;
-        let y = self.with_product(&inner.middle, &a, &self.layout.down, self.config.intermediate_size)?;
+        let (y, attended, inner) = self.outputs(&x)?;
         let kept = match saved {
             Saved::Input => Kept { x, attended: None, inner: None },
             Saved::Attention => Kept { x, attended: Some(attended), inner: None },
             Saved::All => Kept { x, attended: Some(attended), inner: Some(inner) },
         };
         Ok((y, kept))
+    }
+
+    /// The keys and values of all rows for a cache, `[packed rows, kv_heads * dim]`, and the output; none where no row is
+    /// wanted.
+    pub(super) fn prefill(&self, x: &Buffer<f32>) -> Result<(Buffer<S>, Buffer<S>, Option<Buffer<f32>>), CudaError> {
+        let (Projected { k, v, .. }, y) = match self.wanted.host.is_empty() {
+            true => (self.project(x)?, None),
+            false => {
+                let (y, _, inner) = self.outputs(x)?;
+                (inner.projected, Some(y))
+            }
+        };
+        Ok((k, v, y))
+    }
+
+    /// The output, with all that was computed on the way.
+    fn outputs(&self, x: &Buffer<f32>) -> Result<(Buffer<f32>, Attended<S>, Inner<S>), CudaError> {
+        let projected = self.project(x)?;
+        let attended = self.attend(&projected)?;
+        let inner = self.inner(x, projected, &attended.o)?;
+        let mut a = self.device.buffer(inner.gate.len(), PART)?;
+        ops::swiglu(self.device, inner.gate.view(), inner.up.view(), &a.view_mut())?;
+        let y = self.with_product(&inner.middle, &a, &self.layout.down, self.config.intermediate_size)?;
+        Ok((y, attended, inner))
     }
 
     /// From `dy[wanted rows, hidden]` to the gradient by the layer's input `[packed rows, hidden]`; gradients of the

@@ -1,4 +1,4 @@
-//! The decoder and its optimiser on an NVIDIA GPU.
+//! The decoder, its optimiser and its rollouts on an NVIDIA GPU.
 //!
 //! Design decision: the driver and cublasLt are called directly. Kernels and matrix products write into buffers that
 //! we own, so that weight gradients accumulate in place in f32, nothing is allocated twice, and no tensor library
@@ -11,11 +11,15 @@
 //! log-probabilities and all gradients of weights are f32; master weights and moments are f32.
 
 pub mod attention;
+mod cache;
 pub mod copies;
 #[cfg(feature = "cudnn")]
 pub mod cudnn;
+mod decode;
+pub mod decode_attention;
 pub mod decoder;
 pub mod device;
+pub mod draw;
 mod error;
 pub mod fused;
 pub mod gemm;
@@ -26,6 +30,7 @@ pub mod objective;
 pub mod ops;
 pub mod optimiser;
 pub mod reference;
+mod rollout;
 
 pub use decoder::Decoder;
 pub use device::{Bf16, Buffer, Device, Scalar, Slice, SliceMut};

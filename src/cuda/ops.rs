@@ -9,13 +9,13 @@ use crate::model::config::RopeConfig;
 use crate::ops::rope::RopeTable;
 
 /// Threads of a block that works on one row, and of element-wise blocks.
-const THREADS: usize = 256;
+pub(super) const THREADS: usize = 256;
 /// Blocks of element-wise kernels at most; threads go on to further elements.
 const BLOCKS: usize = 4096;
 /// Rows whose sum is one partial sum; fixed, so that sums have one shape.
 const PIECE: usize = 256;
 
-fn blocks(elements: usize) -> (usize, usize) {
+pub(super) fn blocks(elements: usize) -> (usize, usize) {
     (elements.div_ceil(THREADS).min(BLOCKS), 1)
 }
 
@@ -262,8 +262,8 @@ pub fn linear_backward_weight<S: Stored>(
 #[derive(Debug)]
 pub struct Rotation {
     positions: usize,
-    cos: Buffer<f32>,
-    sin: Buffer<f32>,
+    pub(super) cos: Buffer<f32>,
+    pub(super) sin: Buffer<f32>,
 }
 
 impl Rotation {

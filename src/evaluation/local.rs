@@ -11,7 +11,7 @@ use crate::model::error::ModelError;
 use crate::model::folder::Model;
 use crate::model::tokenizer::Tokenizer;
 use crate::prefix::{PrefixTree, Sequence};
-use crate::rollout::{Finish, Prompt, SamplingParams, Stopping, generate};
+use crate::rollout::{Finish, Prompt, Rollout, SamplingParams, Stopping, generate};
 
 /// Responses sampled together: what one batch's keys and values take stays small, and progress is seen.
 const TOGETHER: usize = 32;
@@ -66,8 +66,10 @@ impl Local {
         // A token that is no text cannot end a stop string.
         let decode = |tokens: &[u32]| self.tokenizer.decode(tokens).unwrap_or_default();
         let stopping = Stopping { eos: self.tokenizer.eos_ids(), strings: &[], decode: &decode };
-        let completions = generate(&self.decoder, &prompts, 1, &params, &stopping, (seed, 0), &|_| ())
-            .map_err(|error| EngineError::Failed(error.to_string()))?;
+        let (prompts, params, stopping) = (&prompts, &params, &stopping);
+        let rollout = Rollout { prompts, group_size: 1, params, stopping, seed, step: 0 };
+        let completions =
+            generate(&self.decoder, &rollout, &|_| ()).map_err(|error| EngineError::Failed(error.to_string()))?;
         let outcome = |completion: &crate::rollout::Completion| {
             let (index, _, prompt) = &batch[completion.prompt];
             let finish = if completion.finish == Finish::Length { "length" } else { "stop" };

@@ -4,5 +4,7 @@ mod cache;
 mod generate;
 mod sampler;
 
-pub use generate::{Completion, Finish, Prompt, RolloutError, Stopping, generate};
+pub use generate::{Completion, Finish, Prompt, Rollout, RolloutError, Stopping, generate};
+#[cfg(feature = "cuda")]
+pub(crate) use generate::{MIN_SHARED, READ_TOKENS};
 pub use sampler::SamplingParams;

@@ -11,6 +11,7 @@ use crate::model::parameters::Parameters;
 use crate::objective::{LabelValue, TokenObjective};
 use crate::optim::{AdamW, AdamWConfig, State, clip_scale, global_norm};
 use crate::prefix::PrefixTree;
+use crate::rollout::{self, Completion, Rollout};
 
 use super::error::TrainError;
 use super::pack::MIN_SHARED;
@@ -19,7 +20,7 @@ use super::plan;
 /// The values of a micro-batch's labels, which a device may still be computing; reading waits for it.
 pub type Pending = Box<dyn FnOnce() -> Result<Vec<LabelValue>, TrainError>>;
 
-/// A place that computes. The weights on the host are the learner's decoder; a step brings them up to date.
+/// A place that computes. The CPU's weights are those of the learner's decoder; a GPU has its own.
 pub(super) trait Engine: Debug {
     /// What layers keep for their backward over `tokens` packed tokens where the configuration leaves it open.
     fn saved(&self, model: &ModelConfig, tokens: usize) -> Saved;
@@ -44,6 +45,12 @@ pub(super) trait Engine: Debug {
 
     /// Values of the tree's labels under the reference's weights; an error without a reference.
     fn reference_log_probs(&self, tree: &PrefixTree, temperature: f64) -> Result<Vec<LabelValue>, TrainError>;
+
+    /// Samples responses under the learner's weights, in (prompt, sample) order.
+    fn generate(&self, decoder: &Decoder, rollout: &Rollout<'_>) -> Result<Vec<Completion>, TrainError>;
+
+    /// The weights as they are now.
+    fn parameters<'a>(&'a self, decoder: &'a Decoder) -> Result<Cow<'a, Parameters<f32>>, TrainError>;
 
     /// The gradient so far.
     fn gradients(&self) -> Result<Cow<'_, Parameters<f32>>, TrainError>;
@@ -148,6 +155,14 @@ impl Engine for Cpu {
     fn reference_log_probs(&self, tree: &PrefixTree, temperature: f64) -> Result<Vec<LabelValue>, TrainError> {
         let reference = self.reference.as_ref().ok_or_else(no_reference)?;
         Ok(reference.log_probs(tree, temperature))
+    }
+
+    fn generate(&self, decoder: &Decoder, rollout: &Rollout<'_>) -> Result<Vec<Completion>, TrainError> {
+        rollout::generate(decoder, rollout, &|_| ()).map_err(|error| TrainError::Failed(error.to_string()))
+    }
+
+    fn parameters<'a>(&'a self, decoder: &'a Decoder) -> Result<Cow<'a, Parameters<f32>>, TrainError> {
+        Ok(Cow::Borrowed(&decoder.parameters))
     }
 
     fn gradients(&self) -> Result<Cow<'_, Parameters<f32>>, TrainError> {

@@ -14,6 +14,7 @@ use crate::model::parameters::Parameters;
 use crate::objective::{LabelValue, TokenObjective};
 use crate::optim::{AdamWConfig, State};
 use crate::prefix::PrefixTree;
+use crate::rollout::{Completion, Rollout};
 
 use super::card;
 use super::engine::{Engine, Pending, no_reference};
@@ -56,6 +57,8 @@ struct Gpu<S> {
     /// Where the reference's weights are to stay, and the reference once it is known.
     reference_memory: Memory,
     reference: Option<Reference<S>>,
+    /// Tokens whose keys and values a rollout keeps; 0: as many as there is room for.
+    cache_tokens: usize,
 }
 
 impl<S: Stored + Plain> Gpu<S> {
@@ -72,8 +75,14 @@ impl<S: Stored + Plain> Gpu<S> {
         };
         let (optimiser, mut decoder) = make(device, settings, decoder.config.clone(), &decoder.parameters, state)?;
         decoder.deterministic = config.raw.trainer.deterministic;
-        let (gradients, reference_memory) = (decoder.zero_gradients()?, config.reference);
-        Ok(Self { gradients, decoder, optimiser, reference_memory, reference: None })
+        Ok(Self {
+            gradients: decoder.zero_gradients()?,
+            decoder,
+            optimiser,
+            reference_memory: config.reference,
+            reference: None,
+            cache_tokens: config.raw.rollout.cache_tokens,
+        })
     }
 }
 
@@ -117,6 +126,14 @@ impl<S: Stored + Plain + std::fmt::Debug> Engine for Gpu<S> {
         Ok(reference.log_probs(tree, temperature)?)
     }
 
+    fn generate(&self, _: &Decoder, rollout: &Rollout<'_>) -> Result<Vec<Completion>, TrainError> {
+        Ok(self.decoder.generate(rollout, self.cache_tokens, &|_| ())?)
+    }
+
+    fn parameters<'a>(&'a self, _: &'a Decoder) -> Result<Cow<'a, Parameters<f32>>, TrainError> {
+        Ok(Cow::Owned(self.optimiser.parameters(&self.decoder)?))
+    }
+
     fn gradients(&self) -> Result<Cow<'_, Parameters<f32>>, TrainError> {
         Ok(Cow::Owned(self.decoder.gradients_to_host(&self.gradients)?))
     }
@@ -125,11 +142,8 @@ impl<S: Stored + Plain + std::fmt::Debug> Engine for Gpu<S> {
         Ok(self.gradients.view_mut().fill(self.decoder.device(), 0.0)?)
     }
 
-    fn step(&mut self, decoder: &mut Decoder, rate: f64, max_norm: f64) -> Result<f64, TrainError> {
+    fn step(&mut self, _: &mut Decoder, rate: f64, max_norm: f64) -> Result<f64, TrainError> {
         let stepped = self.optimiser.step(&mut self.decoder, &mut self.gradients, rate, max_norm)?;
-        if stepped.taken {
-            decoder.parameters = self.optimiser.parameters(&self.decoder)?;
-        }
         Ok(stepped.norm)
     }
 

@@ -6,12 +6,12 @@ use std::path::Path;
 use attending_rewards::{Objective, Scored, Scorer};
 use serde::{Deserialize, Serialize};
 
-use crate::model::decoder::Decoder;
 use crate::model::tokenizer::Tokenizer;
 use crate::rollout::SamplingParams;
 
 use super::data::PromptedCase;
 use super::error::TrainError;
+use super::learner::Learner;
 use super::metrics::Metrics;
 use super::rollouts::{self, Sampling};
 use super::run_dir::{RunDir, RunDirError, write_whole};
@@ -54,12 +54,12 @@ pub struct Evaluator<'a> {
 
 impl Evaluator<'_> {
     /// Answers all cases once at the training temperature, and greedily too where `greedy` is set.
-    pub fn run(&self, decoder: &Decoder, step: u64, greedy: bool) -> Result<(Vec<Record>, Metrics), TrainError> {
-        let sampled = self.sample(decoder, self.params.clone(), 0)?;
+    pub fn run(&self, learner: &Learner, step: u64, greedy: bool) -> Result<(Vec<Record>, Metrics), TrainError> {
+        let sampled = self.sample(learner, self.params.clone(), 0)?;
         let mut metrics = rollouts::figures(&sampled, "eval/");
         let greedy = if greedy {
             let params = SamplingParams { temperature: 0.0, ..self.params.clone() };
-            let groups = self.sample(decoder, params, GREEDY)?;
+            let groups = self.sample(learner, params, GREEDY)?;
             let values: Vec<Option<f64>> = groups.iter().map(|g| accuracy(&g.answers[0].scored)).collect();
             let known: Vec<f64> = values.iter().copied().flatten().collect();
             metrics.set_some("eval/greedy/accuracy", rollouts::mean(&known));
@@ -83,10 +83,10 @@ impl Evaluator<'_> {
         Ok((records, metrics))
     }
 
-    fn sample(&self, decoder: &Decoder, params: SamplingParams, step: u64) -> Result<Vec<rollouts::Group>, TrainError> {
+    fn sample(&self, learner: &Learner, params: SamplingParams, step: u64) -> Result<Vec<rollouts::Group>, TrainError> {
         let indices: Vec<usize> = (0..self.cases.len()).collect();
         let sampling = Sampling { group_size: 1, params, seed: self.seed ^ STREAM, step };
-        rollouts::sample(decoder, self.tokenizer, self.scorer, self.cases, &indices, &sampling)
+        rollouts::sample(learner, self.tokenizer, self.scorer, self.cases, &indices, &sampling)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::model::decoder::{Decoder, StepOptions};
 use crate::model::parameters::Parameters;
 use crate::objective::{LabelValue, TokenObjective};
 use crate::optim::{Schedule, State};
+use crate::rollout::{Completion, Rollout};
 
 use super::batch::{self, Part};
 pub use super::engine::Pending;
@@ -18,7 +19,7 @@ use super::pack::{Packed, TokenGroup};
 /// The trained model, its gradients and its optimiser.
 #[derive(Debug)]
 pub struct Learner {
-    /// The model.
+    /// The model. Where a GPU computes, its weights are those it began with; see [`Learner::parameters`].
     pub decoder: Decoder,
     engine: Box<dyn Engine>,
     schedule: Schedule,
@@ -58,6 +59,16 @@ impl Learner {
             budget: config.raw.trainer.max_packed_tokens,
             saved: config.saved,
         })
+    }
+
+    /// The weights as they are now.
+    pub fn parameters(&self) -> Result<Cow<'_, Parameters<f32>>, TrainError> {
+        self.engine.parameters(&self.decoder)
+    }
+
+    /// Samples responses under the learner's weights, in (prompt, sample) order.
+    pub fn generate(&self, rollout: &Rollout<'_>) -> Result<Vec<Completion>, TrainError> {
+        self.engine.generate(&self.decoder, rollout)
     }
 
     /// The optimiser's moments and step count.

@@ -307,14 +307,8 @@ impl<'a> Session<'a> {
         for _ in 0..REFILLS {
             let indices = self.order.draw(rollout.prompts_per_step - kept.len(), &seen);
             seen.extend(&indices);
-            let groups = rollouts::sample(
-                &self.learner.decoder,
-                &self.tokenizer,
-                &self.scorer,
-                &self.train.cases,
-                &indices,
-                &sampling,
-            )?;
+            let groups =
+                rollouts::sample(&self.learner, &self.tokenizer, &self.scorer, &self.train.cases, &indices, &sampling)?;
             if !dynamic {
                 kept = groups;
                 break;
@@ -456,7 +450,7 @@ impl<'a> Session<'a> {
         };
         let started = Instant::now();
         // Greedy answers frame the run: they cost as much as sampled ones and say little in between.
-        let (records, figures) = evaluator.run(&self.learner.decoder, step, step == 0 || step == total)?;
+        let (records, figures) = evaluator.run(&self.learner, step, step == 0 || step == total)?;
         held_out::write(self.run, step, &records)?;
         if let Some(reward) = figures.get("eval/reward") {
             if self.state.best.is_none_or(|best| reward > best.reward) {

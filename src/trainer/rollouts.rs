@@ -4,12 +4,12 @@ use attending_datasets::Case;
 use attending_rewards::{Objective, Response, Scored, Scorer};
 use rayon::prelude::*;
 
-use crate::model::decoder::Decoder;
 use crate::model::tokenizer::Tokenizer;
-use crate::rollout::{Finish, Prompt, SamplingParams, Stopping, generate};
+use crate::rollout::{Finish, Prompt, Rollout, SamplingParams, Stopping};
 
 use super::data::PromptedCase;
 use super::error::TrainError;
+use super::learner::Learner;
 use super::metrics::Metrics;
 use super::save::model_error;
 
@@ -57,7 +57,7 @@ pub struct Sampling {
 
 /// Samples responses to the cases at `indices` and scores them, in order.
 pub fn sample(
-    decoder: &Decoder,
+    learner: &Learner,
     tokenizer: &Tokenizer,
     scorer: &Scorer,
     cases: &[PromptedCase],
@@ -70,8 +70,9 @@ pub fn sample(
     // A token that is no text cannot end a stop string.
     let decode = |tokens: &[u32]| tokenizer.decode(tokens).unwrap_or_default();
     let stopping = Stopping { eos: tokenizer.eos_ids(), strings: &[], decode: &decode };
-    let completions = generate(decoder, &prompts, *group_size, params, &stopping, (*seed, *step), &|_| ())
-        .map_err(|error| TrainError::Failed(error.to_string()))?;
+    let (prompts, stopping) = (&prompts, &stopping);
+    let rollout = Rollout { prompts, group_size: *group_size, params, stopping, seed: *seed, step: *step };
+    let completions = learner.generate(&rollout)?;
     let groups: Vec<_> = completions.chunks(*group_size).collect();
     groups
         .into_par_iter()

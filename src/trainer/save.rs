@@ -35,9 +35,8 @@ pub fn save(
     keep: usize,
 ) -> Result<PathBuf, TrainError> {
     let folder = checkpoint::write(run, state.step, |folder| {
-        let decoder = &learner.decoder;
-        write_into(folder, &decoder.config, &decoder.parameters, Some(tokenizer), MAX_SHARD_BYTES)
-            .map_err(model_error)?;
+        let config = &learner.decoder.config;
+        write_into(folder, config, &*learner.parameters()?, Some(tokenizer), MAX_SHARD_BYTES).map_err(model_error)?;
         write_optimiser(&folder.join(OPTIMIZER), &*learner.state()?)?;
         state.write(folder)
     })?;

@@ -1,4 +1,7 @@
 // Matrix products of the emulated device: the cublasLt calls that the program makes, column-major, sums in f32.
+#include <algorithm>
+#include <vector>
+
 #include "cuda_bf16.h"
 
 namespace {
@@ -84,12 +87,19 @@ int cublasLtMatmul(void *, Product *p, const float *alpha, const char *a, Layout
     const char *b_at = b + batch * b_layout->batch_stride * size_of(b_layout->type);
     char *d_at = d + batch * d_layout->batch_stride * size_of(d_layout->type);
     const char *c_at = c + (d_at - d);
-    for (size_t j = 0; j < n; j++)
+    // Row by row of the sum, all values of a column at once: the compiler makes vectors of it, and each value's sum keeps
+    // its order.
+    std::vector<float> rows(k * m), column(m);
+    for (size_t l = 0; l < k; l++)
+      for (size_t i = 0; i < m; i++) rows[l * m + i] = get(a_at, a_layout->type, i * a_row + l * a_col);
+    for (size_t j = 0; j < n; j++) {
+      std::fill(column.begin(), column.end(), 0.f);
+      for (size_t l = 0; l < k; l++) {
+        const float factor = get(b_at, b_layout->type, l * b_row + j * b_col), *row = &rows[l * m];
+        for (size_t i = 0; i < m; i++) column[i] += row[i] * factor;
+      }
       for (size_t i = 0; i < m; i++) {
-        float sum = 0;
-        for (size_t l = 0; l < k; l++)
-          sum += get(a_at, a_layout->type, i * a_row + l * a_col) * get(b_at, b_layout->type, l * b_row + j * b_col);
-        sum *= *alpha;
+        float sum = column[i] * *alpha;
         const size_t at = j * d_layout->stride + i;
         // beta 0 must not read what is there.
         if (*beta != 0) sum += *beta * get(c_at, d_layout->type, at);
@@ -99,6 +109,7 @@ int cublasLtMatmul(void *, Product *p, const float *alpha, const char *a, Layout
         else
           ((__nv_bfloat16 *)d_at)[at] = __float2bfloat16(sum);
       }
+    }
   }
   return OK;
 }

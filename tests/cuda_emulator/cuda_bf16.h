@@ -9,6 +9,7 @@
 #define __global__
 #define __device__
 #define __shared__ static
+#define __launch_bounds__(...)
 
 struct uint3 {
   unsigned x, y, z;
@@ -16,19 +17,31 @@ struct uint3 {
 // Of the thread that runs; blocks and the threads of a block take turns on one thread of the processor.
 extern uint3 threadIdx, blockIdx, blockDim, gridDim;
 
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+
 // Waits until every thread of the block has come here.
 void __syncthreads();
-// The value of the thread whose number in its warp differs by `mask`'s bits, at most 16 bytes large. All threads of a
-// block must call it the same number of times.
-void *exchange(const void *own, size_t bytes, int mask);
+// A value of at most 32 bytes that the threads of a warp show each other; gives what the warp's first thread shows, the
+// others' follow. All threads of a block must call it the same number of times, and wait for each other once more
+// before they show the next.
+struct Shown {
+  alignas(16) char bytes[32];
+};
+const Shown *show(const void *own, size_t bytes);
 template <class T> T __shfl_xor_sync(unsigned, T x, int mask) {
   T other;
-  memcpy(&other, exchange(&x, sizeof x, mask), sizeof x);
+  memcpy(&other, show(&x, sizeof x)[threadIdx.x % 32 ^ mask].bytes, sizeof x);
   __syncthreads();
   return other;
 }
 
 inline int min(int a, int b) { return a < b ? a : b; }
+inline int max(int a, int b) { return a > b ? a : b; }
 inline float rsqrtf(float x) { return 1.f / sqrtf(x); }
 using std::isfinite;
 

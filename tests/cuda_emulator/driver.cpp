@@ -20,9 +20,11 @@ namespace {
 constexpr size_t STACK = 256 << 10, GUARD = 4096;
 constexpr int OK = 0, INVALID = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500, ILLEGAL_ADDRESS = 700;
 
-// A thread of a block: runs until it waits, and goes on when all have come to the same place.
+// A thread of a block: runs until it waits, and goes on when all have come to the same place. Serves one block after the
+// other.
 struct Fiber {
-  jmp_buf place;
+  jmp_buf place, idle;
+  bool started = false;
   std::vector<char> stack = std::vector<char>(STACK);
   unsigned thread = 0;
   bool waits = false;
@@ -33,30 +35,35 @@ Fiber *current;
 void (*kernel)(void **);
 void **kernel_arguments;
 unsigned next_thread;
-char values[1024][16];
+Shown values[1024];
 
 // Threads that never wait share one fiber.
 void fiber_main() {
   Fiber *own = current;
-  while (next_thread < blockDim.x) {
-    own->thread = next_thread++;
-    threadIdx = {own->thread, 0, 0};
-    kernel(kernel_arguments);
+  for (;;) {
+    while (next_thread < blockDim.x) {
+      own->thread = next_thread++;
+      threadIdx = {own->thread, 0, 0};
+      kernel(kernel_arguments);
+    }
+    own->waits = false;
+    if (!_setjmp(own->idle)) _longjmp(scheduler, 1);
   }
-  own->waits = false;
-  _longjmp(scheduler, 1);
 }
-// The first entry goes through a context with a stack of its own; later ones are jumps, which cost no system call.
+// A fiber's first entry goes through a context with a stack of its own; later ones are jumps, which cost no system call.
 void start(Fiber *fiber) {
+  current = fiber;
+  fiber->waits = false;
+  if (_setjmp(scheduler)) return;
+  if (fiber->started) _longjmp(fiber->idle, 1);
+  fiber->started = true;
   ucontext_t context;
   getcontext(&context);
   context.uc_stack.ss_sp = fiber->stack.data();
   context.uc_stack.ss_size = STACK;
   context.uc_link = nullptr;
   makecontext(&context, fiber_main, 0);
-  current = fiber;
-  fiber->waits = false;
-  if (!_setjmp(scheduler)) setcontext(&context);
+  setcontext(&context);
 }
 void resume(Fiber *fiber) {
   current = fiber;
@@ -107,11 +114,11 @@ void __syncthreads() {
   if (!_setjmp(own->place)) _longjmp(scheduler, 1);
   own->waits = false;
 }
-void *exchange(const void *own, size_t bytes, int mask) {
+const Shown *show(const void *own, size_t bytes) {
   const unsigned thread = threadIdx.x;
-  memcpy(values[thread], own, bytes);
+  memcpy(values[thread].bytes, own, bytes);
   __syncthreads();
-  return values[thread ^ mask];
+  return &values[thread / 32 * 32];
 }
 
 extern "C" {

@@ -75,13 +75,15 @@ impl TokenObjective for Weighted<'_> {
         }
     }
 
-    /// The derivatives of `w (-A log p - H)` are -w A and -w, so w = -e and A = c / e.
+    /// The derivatives of `w (-A log p - H)` are -w A and -w, so w = -e and A = c / e; without H, w = -c and A = 1.
     fn terms(&self, labels: &[Label]) -> Terms {
-        let config =
-            PolicyConfig { loss: Loss::Cispo, clip_low: 1.0, clip_high: 0.0, kl: None, entropy_coefficient: 1.0 };
+        let with_entropy = labels.iter().any(|label| (self.0)(label).1 != 0.0);
+        let entropy_coefficient = if with_entropy { 1.0 } else { 0.0 };
+        let config = PolicyConfig { loss: Loss::Cispo, clip_low: 1.0, clip_high: 0.0, kl: None, entropy_coefficient };
         let term = |label: &Label| {
             let (log_prob, entropy) = (self.0)(label);
-            Term::new(-entropy, log_prob / entropy, label.sequence)
+            let (weight, advantage) = if with_entropy { (-entropy, log_prob / entropy) } else { (-log_prob, 1.0) };
+            Term::new(weight, advantage, label.sequence)
         };
         Terms { config, labels: labels.iter().map(term).collect() }
     }

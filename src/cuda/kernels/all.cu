@@ -1,6 +1,9 @@
 // One module of all kernels.
 #include "adamw.cu"
 #include "attention.cu"
+#include "decode.cu"
+#include "decode_attention.cu"
+#include "draw.cu"
 #include "heads.cu"
 #include "log_prob.cu"
 #include "objective.cu"

@@ -12,6 +12,8 @@ typedef REAL real;
 #define PASTE_TOKENS(name, suffix) name##suffix
 #define PASTE(name, suffix) PASTE_TOKENS(name, suffix)
 #define KERNEL(name) extern "C" __global__ void PASTE(name, SUFFIX)
+// A kernel whose blocks have `threads` threads, with registers for at least `blocks` of them on a multiprocessor.
+#define BOUNDS(threads, blocks, name) extern "C" __global__ void __launch_bounds__(threads, blocks) PASTE(name, SUFFIX)
 
 __device__ inline float number(float x) { return x; }
 __device__ inline float number(bf16 x) { return __bfloat162float(x); }
