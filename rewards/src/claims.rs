@@ -123,7 +123,8 @@ fn is_modal(token: &Token) -> bool {
 /// Where a sentence is cut, at reasons, contrasts and semicolons: its start, the first tokens of further clauses, its end.
 fn cut(reading: &Reading, sentence: usize) -> Vec<usize> {
     let range = reading.sentences[sentence].tokens.clone();
-    let mut cuts = vec![range.start];
+    let mut cuts = Vec::with_capacity(8);
+    cuts.push(range.start);
     let mut judged = false;
     for cue in reading.cues_of(sentence) {
         judged |= cue.value.has(Cues::VERDICT);

@@ -18,6 +18,7 @@ mod serve;
 mod sft;
 mod tokenizer;
 mod train;
+mod validate_rewards;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,8 @@ enum Command {
     Score(score::ScoreArgs),
     /// See what a reward pays for: distributions, groups, tricks, agreement with people
     Audit(audit::AuditArgs),
+    /// Measure how far the reward's own verifiers can be trusted, on labelled data
+    ValidateRewards(validate_rewards::ValidateArgs),
     /// Score responses over HTTP, for trainers elsewhere
     #[cfg(feature = "serve")]
     Serve(serve::ServeArgs),
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Score(args) => score::run(args),
         Command::Audit(args) => audit::run(args),
+        Command::ValidateRewards(args) => validate_rewards::run(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args),
         Command::Data(args) => data::run(args),

@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use super::statistic::{Estimate, Judged, estimate, is_tuning, units};
 
 /// One figure.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// The set, or the kind of probe.
     pub group: &'static str,
@@ -125,7 +127,7 @@ impl Report {
     /// The whole report as the text of `VALIDATION.md`.
     pub fn markdown(&self) -> String {
         let mut out = String::from(
-            "# How far the verifiers can be trusted\n\nWritten by `cargo run --release -p attending-rewards --example validate -- DATA rewards/VALIDATION.md`, where DATA is the folder of \
+            "# How far the verifiers can be trusted\n\nWritten by `attending validate-rewards DATA --out rewards/VALIDATION.md`, where DATA is the folder of \
              published data sets. Intervals are 95 %, from 1,000 resamples of whole units (question, dialogue, consultation, sentence, case). Sets are split by unit: \
              rules may be tuned on the half `tune`; the half `report` is the figure that counts.\n\n## Figures\n\n",
         );
