@@ -112,7 +112,10 @@ impl Checker<'_> {
             RubricError::Read { reason, .. } if !text.contains(['.', '/', '\\']) => {
                 let names: Vec<&str> =
                     Preset::ALL.iter().filter(|(_, preset)| preset.is_trainable()).map(|(name, _)| *name).collect();
-                self.wrong(key, format!("is \"{text}\"; it must be one of {}, or a rubric file ({reason})", names.join(", ")))
+                self.wrong(
+                    key,
+                    format!("is \"{text}\"; it must be one of {}, or a rubric file ({reason})", names.join(", ")),
+                )
             }
             error => self.wrong(key, format!("names a rubric that cannot be used: {error}")),
         })?;
@@ -150,7 +153,8 @@ impl Checker<'_> {
         if file.rubric.preset == Preset::ClinicalR1 {
             return Ok(());
         }
-        let weighted = file.rubric.clone().with_weights(weights(raw).map(|(objective, weight)| (objective.name(), weight)));
+        let weighted =
+            file.rubric.clone().with_weights(weights(raw).map(|(objective, weight)| (objective.name(), weight)));
         file.rubric = weighted.map_err(|error| self.wrong("rewards.weights", format!("cannot be used: {error}")))?;
         Ok(())
     }
