@@ -261,7 +261,7 @@ section! {
         steps: usize = 100,
         /// Seed of all randomness.
         seed: u64 = 0,
-        /// `auto`, `cpu`, `cuda` or, of several, `cuda:1`: where gradients are computed.
+        /// `auto`, `cpu`, `cuda` or, of several, `cuda:1`: where rollouts and gradients are computed.
         device: String = "auto".to_owned(),
         /// Most packed tokens of one micro-batch.
         max_packed_tokens: usize = 16384,
