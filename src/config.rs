@@ -44,6 +44,10 @@ pub struct RunConfig {
     pub device: DeviceChoice,
     /// The type of weights and activations.
     pub dtype: Dtype,
+    /// Where a GPU keeps master weights and moments.
+    pub states: Memory,
+    /// Where a GPU keeps the reference model's weights.
+    pub reference: Memory,
     /// What is kept for the backward; `None`: chosen by the memory plan.
     pub saved: Option<Saved>,
 }
@@ -96,6 +100,16 @@ named! {
         F32 = "f32",
         /// bfloat16, on a GPU; master weights, moments and gradients are f32.
         Bf16 = "bf16",
+    }
+}
+
+named! {
+    /// Where arrays stay that a GPU needs only now and then.
+    Memory {
+        /// In the GPU's memory.
+        Device = "device",
+        /// In the host's, page-locked; they travel when they are needed.
+        Host = "host",
     }
 }
 

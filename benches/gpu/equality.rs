@@ -89,9 +89,8 @@ fn on_cpu(decoder: &Decoder<f32>, tree: &PrefixTree) -> Passed {
 
 fn on_device(decoder: &cuda::Decoder<Bf16>, tree: &PrefixTree) -> Result<Passed, CudaError> {
     let mut gradients = decoder.zero_gradients()?;
-    let mut objective = Weighted(&coefficient);
-    let values = decoder.forward_backward(tree, &OPTIONS, &mut objective, &mut gradients)?;
-    Ok((values, decoder.gradients_to_host(&gradients)?))
+    let values = decoder.forward_backward(tree, &OPTIONS, &Weighted(&coefficient), &mut gradients)?;
+    Ok((values.read()?, decoder.gradients_to_host(&gradients)?))
 }
 
 /// Log-probabilities by sequence and token, whatever the packing.

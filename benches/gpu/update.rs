@@ -37,9 +37,9 @@ impl Trained {
 
     fn step(&mut self, tree: &PrefixTree) -> Result<(), CudaError> {
         let options = StepOptions { saved: Saved::Input, temperature: 1.0 };
-        let mut objective = Weighted(&scattered);
-        self.decoder.forward_backward(tree, &options, &mut objective, &mut self.gradients)?;
-        self.optimiser.step(&mut self.decoder, &mut self.gradients, RATE, (MAX_NORM, 0.0))?;
+        let objective = Weighted(&scattered);
+        self.decoder.forward_backward(tree, &options, &objective, &mut self.gradients)?;
+        self.optimiser.step(&mut self.decoder, &mut self.gradients, RATE, MAX_NORM)?;
         Ok(())
     }
 }

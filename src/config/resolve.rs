@@ -9,7 +9,7 @@ use attending_rewards::{Objective, Preset};
 use super::error::ConfigError;
 use super::raw::RawConfig;
 use super::source::Places;
-use super::{DeviceChoice, Dtype, ModelPath, OverLong, RunConfig};
+use super::{DeviceChoice, Dtype, Memory, ModelPath, OverLong, RunConfig};
 use crate::model::Saved;
 use crate::model::config::RopeOverride;
 use crate::objective::{Aggregation, Kl, KlLoss, Loss, PolicyConfig};
@@ -62,6 +62,8 @@ pub(super) fn to_plan(raw: RawConfig, places: &Places) -> Result<RunConfig, Conf
         schedule: check.name("optim.schedule", &raw.optim.schedule, SCHEDULES)?,
         device,
         dtype: check.dtype(&raw.model.dtype, device)?,
+        states: check.name("optim.states", &raw.optim.states, Memory::NAMES)?,
+        reference: check.name("objective.reference", &raw.objective.reference, Memory::NAMES)?,
         saved: match raw.trainer.saved.as_str() {
             "auto" => None,
             other => Some(check.name("trainer.saved", other, SAVED)?),

@@ -58,7 +58,6 @@ struct Session<'a> {
     train: CaseSet,
     held_out: CaseSet,
     learner: Learner,
-    reference: Option<Decoder>,
     order: CaseOrder,
     state: TrainerState,
     params: SamplingParams,
@@ -161,7 +160,10 @@ impl<'a> Session<'a> {
         write_whole(&run.config(), config.to_toml().as_bytes())?;
         let rollout = &config.raw.rollout;
         let total = (config.raw.trainer.steps * config.raw.objective.steps_per_batch) as u64;
-        let learner = Learner::new(Decoder::new(model, parameters), moments, config, total, rollout.temperature)?;
+        let mut learner = Learner::new(Decoder::new(model, parameters), moments, config, total, rollout.temperature)?;
+        if let Some(reference) = reference {
+            learner.keep_reference(reference)?;
+        }
         let eos = tokenizer.eos_ids().first().and_then(|&id| tokenizer.decode_with_special(&[id]).ok());
         let session = Self {
             config,
@@ -169,7 +171,6 @@ impl<'a> Session<'a> {
             scorer: scorer(config, train.response_format, eos)?,
             tokenizer,
             learner,
-            reference,
             order,
             params: SamplingParams {
                 temperature: rollout.temperature,
@@ -264,7 +265,7 @@ impl<'a> Session<'a> {
         let learning = Instant::now();
         let (learned, members): (Vec<PolicyGroup>, Vec<usize>) = groups.into_iter().unzip();
         let updated =
-            update::update(&mut self.learner, self.reference.as_ref(), &learned, self.config).map_err(|error| {
+            update::update(&mut self.learner, &learned, self.config).map_err(|error| {
                 match error {
                     UpdateError::Other(error) => error,
                     UpdateError::NotFinite(found) => {

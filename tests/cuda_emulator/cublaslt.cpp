@@ -78,7 +78,7 @@ int cublasLtMatmulAlgoGetHeuristic(void *, Product *product, Layout *a, Layout *
 int cublasLtMatmul(void *, Product *p, const float *alpha, const char *a, Layout *a_layout, const char *b,
                    Layout *b_layout, const float *beta, const char *c, Layout *, char *d, Layout *d_layout,
                    const void *, void *, size_t, void *) {
-  if (!fits(*p, *a_layout, *b_layout, *d_layout) || c != d) return INVALID;
+  if (!fits(*p, *a_layout, *b_layout, *d_layout) ) return INVALID;
   const size_t m = d_layout->rows, n = d_layout->cols, k = p->transpose_a ? a_layout->rows : a_layout->cols;
   const size_t a_row = p->transpose_a ? a_layout->stride : 1, a_col = p->transpose_a ? 1 : a_layout->stride;
   const size_t b_row = p->transpose_b ? b_layout->stride : 1, b_col = p->transpose_b ? 1 : b_layout->stride;
@@ -86,6 +86,7 @@ int cublasLtMatmul(void *, Product *p, const float *alpha, const char *a, Layout
     const char *a_at = a + batch * a_layout->batch_stride * size_of(a_layout->type);
     const char *b_at = b + batch * b_layout->batch_stride * size_of(b_layout->type);
     char *d_at = d + batch * d_layout->batch_stride * size_of(d_layout->type);
+    const char *c_at = c + (d_at - d);
     // Row by row of the sum, all values of a column at once: the compiler makes vectors of it, and each value's sum keeps
     // its order.
     std::vector<float> rows(k * m), column(m);
@@ -101,7 +102,7 @@ int cublasLtMatmul(void *, Product *p, const float *alpha, const char *a, Layout
         float sum = column[i] * *alpha;
         const size_t at = j * d_layout->stride + i;
         // beta 0 must not read what is there.
-        if (*beta != 0) sum += *beta * get(d_at, d_layout->type, at);
+        if (*beta != 0) sum += *beta * get(c_at, d_layout->type, at);
         if (p->epilogue == EPILOGUE_BIAS) sum += get(p->bias, d_layout->type, i);
         if (d_layout->type == F32)
           ((float *)d_at)[at] = sum;

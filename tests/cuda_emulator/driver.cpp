@@ -91,7 +91,11 @@ void run_block() {
 
 std::map<char *, size_t> allocations;
 size_t used;
-constexpr size_t TOTAL = (size_t)8 << 30;
+// Bytes of the device: what EMULATED_DEVICE_BYTES says, else 8 GiB.
+size_t total() {
+  const char *bytes = getenv("EMULATED_DEVICE_BYTES");
+  return bytes ? strtoull(bytes, nullptr, 10) : (size_t)8 << 30;
+}
 
 bool guards_hold() {
   for (auto &[start, size] : allocations)
@@ -122,6 +126,8 @@ int cuInit(unsigned) { return OK; }
 int cuDeviceGetCount(int *count) { return *count = 1, OK; }
 int cuDeviceGet(int *device, int ordinal) { return *device = ordinal, ordinal == 0 ? OK : INVALID; }
 int cuDeviceGetName(char *name, int length, int) { return snprintf(name, length, "emulated on the processor"), OK; }
+// Compute capability 8.0.
+int cuDeviceGetAttribute(int *value, int attribute, int) { return *value = attribute == 75 ? 8 : 0, OK; }
 int cuDevicePrimaryCtxRetain(void **context, int) { return *context = &allocations, OK; }
 int cuCtxSetCurrent(void *) { return OK; }
 int cuStreamCreate(void **stream, unsigned) { return *stream = &scheduler, OK; }
@@ -134,7 +140,7 @@ int cuModuleGetFunction(void **function, void *, const char *name) {
   return NOT_FOUND;
 }
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
-  if (used + bytes > TOTAL) return OUT_OF_MEMORY;
+  if (used + bytes > total()) return OUT_OF_MEMORY;
   char *start = (char *)aligned_alloc(512, (bytes + GUARD + 511) / 512 * 512);
   if (!start) return OUT_OF_MEMORY;
   memset(start, 0xff, bytes);
@@ -151,12 +157,23 @@ int cuMemFree_v2(uint64_t address) {
   free((void *)address);
   return OK;
 }
-int cuMemGetInfo_v2(size_t *available, size_t *total) { return *available = TOTAL - used, *total = TOTAL, OK; }
+int cuMemGetInfo_v2(size_t *available, size_t *all) { return *available = total() - used, *all = total(), OK; }
+int cuMemHostAlloc(void **address, size_t bytes, unsigned) {
+  return (*address = malloc(bytes)) ? memset(*address, 0xff, bytes), OK : OUT_OF_MEMORY;
+}
+int cuMemFreeHost(void *address) { return free(address), OK; }
+// Every call has done its work when it returns, so there is nothing to wait for.
+int cuEventCreate(void **event, unsigned) { return *event = &scheduler, OK; }
+int cuEventRecord(void *, void *) { return OK; }
+int cuEventDestroy_v2(void *) { return OK; }
+int cuStreamWaitEvent(void *, void *, unsigned) { return OK; }
+int cuStreamDestroy_v2(void *) { return OK; }
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t n, void *) { return memcpy((void *)to, from, n), OK; }
 int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t n, void *) { return memcpy(to, (void *)from, n), OK; }
 int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t n, void *) {
   return memcpy((void *)to, (void *)from, n), OK;
 }
+int cuMemsetD8Async(uint64_t to, unsigned char value, size_t n, void *) { return memset((void *)to, value, n), OK; }
 int cuMemsetD32Async(uint64_t to, unsigned value, size_t n, void *) {
   for (size_t i = 0; i < n; i++) ((unsigned *)to)[i] = value;
   return OK;
