@@ -42,7 +42,7 @@ pub struct RunConfig {
     pub aggregation: Aggregation,
     /// The learning rate's course.
     pub schedule: ScheduleKind,
-    /// Where gradients are computed.
+    /// Where the run computes.
     pub device: DeviceChoice,
     /// The type of weights and activations.
     pub dtype: Dtype,
@@ -71,7 +71,7 @@ pub enum ModelPath {
     File(PathBuf),
 }
 
-/// Where gradients are computed. Sampling runs on the CPU.
+/// Where a run computes: rollouts, gradients and the optimiser's step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// A GPU where the program and the machine have one, else the CPU.

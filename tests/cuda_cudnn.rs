@@ -1,5 +1,5 @@
 //! cuDNN's plans for the shapes of a 3B model's step, compiled for a described H200: needs cuDNN, no GPU; skipped, with the
-//! reason, where cuDNN is not installed (tests/cuda_cudnn/check.sh fetches it).
+//! reason, where cuDNN is not installed (scripts/cuda-compile-check fetches it).
 #![cfg(feature = "cudnn")]
 #![allow(clippy::unwrap_used)]
 

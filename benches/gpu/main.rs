@@ -6,6 +6,7 @@
 
 mod equality;
 mod measurement;
+mod rollout;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod update;
@@ -28,12 +29,14 @@ enum Part {
     Plain,
     /// The update step of longer and longer prompts, without and with a reference model.
     Memory,
+    /// 8 responses of 256 new tokens to each of 16 prompts of 4,096.
+    Rollout,
 }
 
 /// Measures the trainer on a GPU.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// One or several parts, measured in this order
+    /// One or several parts
     #[arg(value_enum, required = true)]
     parts: Vec<Part>,
     /// File that gets one JSON line a measurement
@@ -77,9 +80,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         };
         exact = equality::run(&device, model, sequences, arguments.tiny, &results)?;
     }
-    let updates: Vec<Part> = parts.iter().copied().filter(|part| *part != Part::Equality).collect();
+    let updates: Vec<Part> =
+        parts.iter().copied().filter(|part| !matches!(part, Part::Equality | Part::Rollout)).collect();
     if !updates.is_empty() {
         update::run(&device, &updates, arguments.tiny, &results)?;
+    }
+    if parts.contains(&Part::Rollout) {
+        rollout::run(&device, arguments.tiny, &results)?;
     }
     Ok(exact)
 }

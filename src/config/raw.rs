@@ -265,7 +265,7 @@ section! {
         steps: usize = 100,
         /// Seed of all randomness.
         seed: u64 = 0,
-        /// `auto`, `cpu`, `cuda` or, of several, `cuda:1`: where gradients are computed.
+        /// `auto`, `cpu`, `cuda` or, of several, `cuda:1`: where rollouts and gradients are computed.
         device: String = "auto".to_owned(),
         /// Whether a GPU adds up in one order everywhere, so that a seed gives the same losses run to run. Fused attention
         /// is faster without.

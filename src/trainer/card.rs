@@ -155,6 +155,11 @@ fn vocabulary(model: &ModelConfig) -> usize {
     model.vocab_size * model.hidden_size * if model.tie_word_embeddings { 1 } else { 2 }
 }
 
+/// Bytes of the keys and values of `tokens` tokens.
+pub fn cache(model: &ModelConfig, dtype: Dtype, tokens: usize) -> usize {
+    2 * tokens * model.layers * model.kv_heads * model.head_dim * size(dtype)
+}
+
 /// Floating-point operations of forward and backward: matrix products 6 a weight and token, attention 12 a pair, layer
 /// and value of a head, the vocabulary's head 6 a weight and trained token. What is computed a second time for want of
 /// memory is not counted.
@@ -200,6 +205,16 @@ pub fn of_run(config: &RunConfig, model: &ModelConfig) -> String {
                  objective.reference = \"host\", or train a smaller model\n"
             .to_owned(),
     };
+    let rollout = raw.rollout.prompts_per_step * (prompt + raw.rollout.group_size * new);
+    let cached = match raw.rollout.cache_tokens {
+        0 => rollout,
+        limit => rollout.min(limit),
+    };
+    text += &format!(
+        "  rollouts, before there are activations: keys and values of {cached} tokens {}; where less is free, prompts \
+         wait\n",
+        plan::size(cache(model, config.dtype, cached))
+    );
     if !host.is_empty() {
         text += "\nmemory of the host, page-locked\n";
         for (name, bytes) in &host {
@@ -257,6 +272,8 @@ mod tests {
         // stream 2,048 in 4), then 64,512 for the feed-forward's gradients (22,016 and 2,048 in 2 bytes, 2 x 2,048 in 4;
         // attention takes 39,936), and tiles of 67,108,864 scores in 12 bytes.
         assert_eq!(part(&parts, "one layer or the logits"), 12_288 * (61_504 + 64_512) + 805_306_368);
+        // Two heads of 128, keys and values, 36 layers, in 2 bytes: 36,864 bytes a token.
+        assert_eq!(cache(&model, Dtype::Bf16, 10), 368_640);
         // In the host's memory: 12 bytes of states a weight; of the reference all but 151,936 x 2,048 weights of the
         // vocabulary, 2,774,773,760, in 2 bytes. A 36th of them is a layer, of which the card holds two.
         let far = Places { states: Memory::Host, reference: Some(Memory::Host) };

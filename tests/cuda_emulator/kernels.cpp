@@ -1,5 +1,10 @@
 // All kernels for one element type, with the table of their names; build.sh writes entries.inc from the sources.
+#include "cuda_bf16.h"
+
+// The two types' kernels stand in one library, and call functions of the same names.
+namespace {
 #include "all.cu"
+}
 
 #include "registry.h"
 
