@@ -71,6 +71,10 @@ def equality(table, records):
         if record := first(records, "attending", name):
             for key, bar in bars.items():
                 table.add(f"{what}: {key}", f"{record[key]:.4f}", f"<= {bar}", record[key] <= bar)
+    if ours and (plain := first(records, "attending", "equality_plain")):
+        for key in bars:
+            value = ours[key] / plain[key]
+            table.add(f"error of shared / of plain: {key}", f"{value:.2f}", "<= 1.1", value <= 1.1)
     if ours and theirs:
         table.add("PyTorch's f32 against our oracle", f"{theirs['f32_apart']:.1e}", "<= 1e-3", theirs["f32_apart"] <= 1e-3)
         for key in bars:
