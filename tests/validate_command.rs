@@ -11,7 +11,8 @@ fn validate(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Two sentences of the NegEx layout: number, phrase, sentence, negation, time, experiencer.
-const SENTENCES: &str = "1\tfever\tHe has no fever.\tNegated\tRecent\tPatient\n2\tcough\tShe has a cough.\tAffirmed\tRecent\tPatient\n";
+const SENTENCES: &str =
+    "1\tfever\tHe has no fever.\tNegated\tRecent\tPatient\n2\tcough\tShe has a cough.\tAffirmed\tRecent\tPatient\n";
 
 #[test]
 fn the_sets_that_are_there_are_reported() {

@@ -102,7 +102,10 @@ impl Checker<'_> {
             RubricError::Read { reason, .. } if !text.contains(['.', '/', '\\']) => {
                 let names: Vec<&str> =
                     Preset::ALL.iter().filter(|(_, preset)| preset.is_trainable()).map(|(name, _)| *name).collect();
-                self.wrong(key, format!("is \"{text}\"; it must be one of {}, or a rubric file ({reason})", names.join(", ")))
+                self.wrong(
+                    key,
+                    format!("is \"{text}\"; it must be one of {}, or a rubric file ({reason})", names.join(", ")),
+                )
             }
             error => self.wrong(key, format!("names a rubric that cannot be used: {error}")),
         })?;
@@ -140,7 +143,8 @@ impl Checker<'_> {
         if file.rubric.preset == Preset::ClinicalR1 {
             return Ok(());
         }
-        let weighted = file.rubric.clone().with_weights(weights(raw).map(|(objective, weight)| (objective.name(), weight)));
+        let weighted =
+            file.rubric.clone().with_weights(weights(raw).map(|(objective, weight)| (objective.name(), weight)));
         file.rubric = weighted.map_err(|error| self.wrong("rewards.weights", format!("cannot be used: {error}")))?;
         Ok(())
     }
@@ -466,7 +470,10 @@ mod tests {
 
         std::fs::write(&path, "[weights]\nfaithfullness = 1\n").unwrap();
         let error = refusal(&preset);
-        assert!(error.contains("ward.toml:2: unknown key `weights.faithfullness`; did you mean `weights.faithfulness`?"), "{error}");
+        assert!(
+            error.contains("ward.toml:2: unknown key `weights.faithfullness`; did you mean `weights.faithfulness`?"),
+            "{error}"
+        );
         std::fs::write(&path, "preset = \"held-out\"\n").unwrap();
         assert!(refusal(&preset).contains("the second opinion that no model is trained on"));
         std::fs::write(&path, "verifiers = [\"answer\"]\n").unwrap();
@@ -475,7 +482,9 @@ mod tests {
         source.set("rewards.weights.format=0.2").unwrap();
         let error = source.resolve().unwrap_err().to_string();
         assert!(error.contains("format has a weight, but the rubric runs no verifier that can earn it"), "{error}");
-        assert!(refusal("rewards.preset=crop").starts_with("--set: `rewards.preset` is \"crop\"; it must be one of crpo, "));
+        assert!(
+            refusal("rewards.preset=crop").starts_with("--set: `rewards.preset` is \"crop\"; it must be one of crpo, ")
+        );
     }
 
     #[test]
