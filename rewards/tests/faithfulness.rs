@@ -58,7 +58,8 @@ fn the_values_of_a_test_are_claims() {
     ] {
         assert!(has(VITALS, text, "quantity", outcome), "{text}: {:?}", verdicts(&score(VITALS, text)));
     }
-    assert_eq!(verdicts(&score(VITALS, "A complete blood count shows anemia in most patients.")), []);
+    let found = verdicts(&score(VITALS, "A complete blood count shows anemia in most patients."));
+    assert!(found.iter().all(|(rule, _)| rule == "argument"), "{found:?}");
 }
 
 #[test]
