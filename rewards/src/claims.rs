@@ -155,9 +155,13 @@ fn has_other_subject(
         return false;
     }
     let first = reading.mentions_of(sentence).iter().find(|mention| inside(&mention.tokens));
-    let disease = first.filter(|mention| {
-        let kind = lexicon.concept(mention.concept).kind;
-        matches!(kind, ConceptKind::Condition | ConceptKind::Drug | ConceptKind::Procedure)
+    // "Arterial blood gas analysis shows a pH of 7.2": a test with values tells of this patient.
+    let measured = |quantity: &Quantity| inside(&quantity.tokens) && matches!(quantity.subject, Subject::Measure(_));
+    let result = reading.quantities_of(sentence).iter().any(measured);
+    let disease = first.filter(|mention| match lexicon.concept(mention.concept).kind {
+        ConceptKind::Condition | ConceptKind::Drug => true,
+        ConceptKind::Procedure => !result,
+        _ => false,
     });
     let option = named.iter().find(|option| inside(&(option.start..option.end)));
     let end = match (disease, option) {

@@ -486,6 +486,47 @@ mod tests {
         assert_eq!(config.advantage.constrained, attending_rewards::advantage::Constrained::default());
     }
 
+    /// A file of `attending score` says what the training pays for; what the run configuration gives stands over it.
+    #[test]
+    fn a_rubric_file_is_trained_by() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ward.toml");
+        let text = "weights = { faithfulness = 0.25, format = 0 }\n[gates]\nfaithfulness = \"none\"\n[thresholds]\nlength_words = 300\n";
+        std::fs::write(&path, text).unwrap();
+        let preset = format!("rewards.preset={}", path.display());
+        let mut source = ConfigSource::default();
+        source.set(&preset).unwrap();
+        source.set("rewards.weights.format=0.2").unwrap();
+        let config = source.resolve().unwrap();
+        let weights: Vec<f64> = config.rubric.rubric.weights.values().copied().collect();
+        assert_eq!(weights, [1.0, 0.25, 0.3, 0.2]);
+        assert_eq!(config.advantage.weights, config.rubric.rubric.weights);
+        assert_eq!(config.advantage.gates[&attending_rewards::Objective::Faithfulness], super::Gate::None);
+        assert_eq!(config.rubric.rubric.thresholds.length_words, 300.0);
+        // What is written down reads back to the same run.
+        let mut again = ConfigSource::default();
+        again.text("config.toml", &config.to_toml()).unwrap();
+        assert_eq!(again.resolve().unwrap(), config);
+
+        std::fs::write(&path, "[weights]\nfaithfullness = 1\n").unwrap();
+        let error = refusal(&preset);
+        assert!(
+            error.contains("ward.toml:2: unknown key `weights.faithfullness`; did you mean `weights.faithfulness`?"),
+            "{error}"
+        );
+        std::fs::write(&path, "preset = \"held-out\"\n").unwrap();
+        assert!(refusal(&preset).contains("the second opinion that no model is trained on"));
+        std::fs::write(&path, "verifiers = [\"answer\"]\n").unwrap();
+        let mut source = ConfigSource::default();
+        source.set(&preset).unwrap();
+        source.set("rewards.weights.format=0.2").unwrap();
+        let error = source.resolve().unwrap_err().to_string();
+        assert!(error.contains("format has a weight, but the rubric runs no verifier that can earn it"), "{error}");
+        assert!(
+            refusal("rewards.preset=crop").starts_with("--set: `rewards.preset` is \"crop\"; it must be one of crpo, ")
+        );
+    }
+
     #[test]
     fn every_estimator_can_be_named() {
         for (name, estimator) in attending_rewards::advantage::Estimator::NAMES {
