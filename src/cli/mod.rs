@@ -23,6 +23,7 @@ mod validate_rewards;
 use std::process::ExitCode;
 
 use attending_eval::EvalError;
+use attending_eval::audit::AuditError;
 use clap::{Parser, Subcommand};
 
 use crate::trainer::{RunDirError, TrainError};
@@ -122,6 +123,9 @@ fn status(error: &anyhow::Error) -> u8 {
             return error.status();
         }
         if let Some(error) = cause.downcast_ref::<EvalError>() {
+            return error.status();
+        }
+        if let Some(error) = cause.downcast_ref::<AuditError>() {
             return error.status();
         }
         if let Some(error) = cause.downcast_ref::<std::io::Error>() {
