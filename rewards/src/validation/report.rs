@@ -154,7 +154,7 @@ K-QA, statement present, AUROC over all rows / must-have, and PriMock, statement
 | length of the answer | .620 / .647 | .438 |\n\
 | words anywhere in the text | .653 / .581 | .708 |\n\
 | stems by rarity, best three sentences | .721 / .617 | .733 |\n\
-| runs of four letters by rarity, best three sentences | .763 / .678 | .769 |\n\
+| runs of four letters by rarity, best three sentences (`tests/fixtures/statement_letters.py`) | .763 / .678 | .772 |\n\
 | the same, what the question holds at half weight | .776 / .698 | |\n\
 | the same, what the rubric's statements share at a tenth | .800 / .734 | |\n\
 | concepts, word families, numbers and polarity (`items/reader.rs`) | .892 / .874 | .783 |\n\
