@@ -480,7 +480,7 @@ mod tests {
         assert!(error.contains("ward.txt") && error.lines().count() == 1, "{error}");
         std::fs::write(&path, b"preset = \"\xff\"").unwrap();
         let error = RubricFile::open(&name).unwrap_err().to_string();
-        assert!(error.ends_with("byte 10 is not UTF-8"), "{error}");
+        assert!(error.ends_with("byte 10 is not UTF-8, expected UTF-8 text"), "{error}");
         assert_eq!(RubricFile::open("held-out").unwrap().rubric.preset, Preset::HeldOut);
     }
 
