@@ -298,8 +298,9 @@ fn samples_of_lm_eval() {
     assert_eq!((audit.responses, audit.cases), (6, 3));
     assert_eq!(mean(&audit, "file: exact_match"), (0.0, 3));
     assert_eq!(audit.left_out.values().collect::<Vec<_>>(), [&6]);
-    // "The answer is B." right, "I would say C." wrong; "B, since .." and "B" right; "..\nA" right, "D" wrong.
-    assert_eq!(mean(&audit, "accuracy"), (4.0 / 6.0, 6));
+    // "The answer is B.", "B" and "..\nA" are right, "D" is wrong. "I would say C." and "B, since .." state no answer by the
+    // rules of this layout: they are counted as unreadable, not read by guess.
+    assert_eq!((mean(&audit, "accuracy"), audit.unreadable), ((0.5, 6), 2));
     // Without cases the prompts tell the questions apart.
     let (audit, _) = plain().audit(&[fixture("lm_eval_generate.jsonl")], false).unwrap();
     assert_eq!((audit.responses, audit.cases), (6, 3));
