@@ -264,18 +264,15 @@ impl<'a> Session<'a> {
         self.progress.doing("learning");
         let learning = Instant::now();
         let (learned, members): (Vec<PolicyGroup>, Vec<usize>) = groups.into_iter().unzip();
-        let updated =
-            update::update(&mut self.learner, &learned, self.config).map_err(|error| {
-                match error {
-                    UpdateError::Other(error) => error,
-                    UpdateError::NotFinite(found) => {
-                        let group = &batch.groups[members[found.group]];
-                        match self.save_offender(step, group, &learned[found.group], found.what) {
-                            Ok(error) | Err(error) => error,
-                        }
-                    }
+        let updated = update::update(&mut self.learner, &learned, self.config).map_err(|error| match error {
+            UpdateError::Other(error) => error,
+            UpdateError::NotFinite(found) => {
+                let group = &batch.groups[members[found.group]];
+                match self.save_offender(step, group, &learned[found.group], found.what) {
+                    Ok(error) | Err(error) => error,
                 }
-            })?;
+            }
+        })?;
         let answers = || batch.groups.iter().flat_map(|g| &g.answers);
         self.state.step = step;
         self.state.optimiser_steps += updated.steps;

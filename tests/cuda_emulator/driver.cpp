@@ -1,10 +1,11 @@
 // A device that is the processor: the driver calls that the program makes, with kernels run thread by thread.
 //
-// Stands in for libcuda.so.1. It checks what a card would not tell: memory starts as NaN, and a guard behind every
+// Stands in for libcuda.so.1. One call at a time, from whatever thread of the program. It checks what a card would not tell: memory starts as NaN, and a guard behind every
 // allocation must be untouched when the stream is waited for.
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <mutex>
 #include <setjmp.h>
 #include <string>
 #include <ucontext.h>
@@ -89,6 +90,10 @@ void run_block() {
   }
 }
 
+// Held by every call that touches what calls share: tests run on several threads.
+std::mutex device;
+using Hold = std::lock_guard<std::mutex>;
+
 std::map<char *, size_t> allocations;
 size_t used;
 // Bytes of the device: what EMULATED_DEVICE_BYTES says, else 8 GiB.
@@ -131,7 +136,10 @@ int cuDeviceGetAttribute(int *value, int attribute, int) { return *value = attri
 int cuDevicePrimaryCtxRetain(void **context, int) { return *context = &allocations, OK; }
 int cuCtxSetCurrent(void *) { return OK; }
 int cuStreamCreate(void **stream, unsigned) { return *stream = &scheduler, OK; }
-int cuStreamSynchronize(void *) { return guards_hold() ? OK : ILLEGAL_ADDRESS; }
+int cuStreamSynchronize(void *) {
+  Hold hold(device);
+  return guards_hold() ? OK : ILLEGAL_ADDRESS;
+}
 int cuModuleLoadData(void **module, const void *image) { return *module = (void *)image, OK; }
 int cuModuleGetFunction(void **function, void *, const char *name) {
   for (const Entry *table : {entries_f32, entries_bf16})
@@ -140,6 +148,7 @@ int cuModuleGetFunction(void **function, void *, const char *name) {
   return NOT_FOUND;
 }
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
+  Hold hold(device);
   if (used + bytes > total()) return OUT_OF_MEMORY;
   char *start = (char *)aligned_alloc(512, (bytes + GUARD + 511) / 512 * 512);
   if (!start) return OUT_OF_MEMORY;
@@ -150,6 +159,7 @@ int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
   return *address = (uint64_t)start, OK;
 }
 int cuMemFree_v2(uint64_t address) {
+  Hold hold(device);
   auto found = allocations.find((char *)address);
   if (found == allocations.end()) return INVALID;
   used -= found->second;
@@ -181,6 +191,7 @@ int cuMemsetD32Async(uint64_t to, unsigned value, size_t n, void *) {
 int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                    unsigned shared, void *, void **arguments, void **) {
   if (bx == 0 || bx > 1024 || by != 1 || bz != 1 || gy > 65535 || gz != 1 || shared != 0) return INVALID;
+  Hold hold(device);
   gridDim = {gx, gy, gz}, blockDim = {bx, by, bz};
   kernel = (void (*)(void **))function, kernel_arguments = arguments;
   for (unsigned y = 0; y < gy; y++)

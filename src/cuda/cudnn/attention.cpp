@@ -77,6 +77,8 @@ fe::error_t wrong(const std::string &what) { return {fe::error_code_t::CUDNN_BAC
 // A graph under construction.
 struct Builder {
   const AttentionShape &s;
+  // Of a device that is only described; 0: the front end asks the CUDA runtime.
+  int32_t architecture = 0, processors = 0;
   std::shared_ptr<fe::graph::Graph> graph = std::make_shared<fe::graph::Graph>();
 
   Tensor integers(Id id, int64_t count, fe::DataType_t type) {
@@ -100,6 +102,8 @@ struct Builder {
   }
 
   std::shared_ptr<fe::graph::Graph> build() {
+    // Before there are operations, which take it over when they are added.
+    if (architecture) graph->set_sm_version(architecture).set_sm_count(processors);
     graph->set_io_data_type(fe::DataType_t::BFLOAT16)
         .set_intermediate_data_type(fe::DataType_t::FLOAT)
         .set_compute_data_type(fe::DataType_t::FLOAT);
@@ -220,10 +224,8 @@ int attention_compile(const char *library, const char *device, int32_t architect
     const std::string text(device);
     if ((error = properties->deserialize(std::vector<uint8_t>(text.c_str(), text.c_str() + text.size() + 1))).is_bad())
       return error;
-    const auto graph = Builder{*shape}.build();
+    const auto graph = Builder{*shape, architecture, processors}.build();
     graph->set_device_properties(properties);
-    // Else the front end asks the CUDA runtime.
-    graph->set_sm_version(architecture).set_sm_count(processors);
     if ((error = graph->validate()).is_bad()) return error;
     if ((error = graph->build_operation_graph()).is_bad()) return error;
     if ((error = graph->create_execution_plans({fe::HeurMode_t::A})).is_bad()) return error;
