@@ -142,8 +142,9 @@ impl<'d, S: Stored> Decoding<'d, S> {
             let h = self.norm(x.view(), &l.mlp_norm)?;
             let (gate_up, _) = self.side_by_side(&h, [&l.gate, &l.up])?;
             let mut a = device.buffer::<S>(padded * c.intermediate_size, PART)?;
-            let launch = device.kernel::<S>("swiglu_rows", ops::blocks(a.len()), ops::THREADS)?.read(gate_up.view());
-            launch.value(padded as u64).value(c.intermediate_size as i32).write(&a.view_mut()).run()?;
+            let columns = c.intermediate_size.div_ceil(4 * ops::THREADS);
+            let launch = device.kernel::<S>("swiglu_rows", (columns, padded), ops::THREADS)?.read(gate_up.view());
+            launch.value(c.intermediate_size as i32).write(&a.view_mut()).run()?;
             let down = self.weight(&l.down);
             ops::linear(device, a.view(), down, Slice::empty(), x.view_mut(), (c.intermediate_size, true))?;
         }

@@ -7,8 +7,8 @@ use super::device::{Device, Slice};
 use super::error::CudaError;
 use crate::rollout::SamplingParams;
 
-/// Threads of a row's block: at least two warps, at most what 128 registers a thread allow.
-const THREADS: [usize; 2] = [64, 512];
+/// Threads of a row's block: at least two warps.
+const THREADS: [usize; 2] = [64, 1024];
 /// What its buffers are called in an error.
 const PART: &str = "sampling";
 

@@ -15,7 +15,7 @@ const BLOCKS: usize = 4096;
 /// Rows whose sum is one partial sum; fixed, so that sums have one shape.
 const PIECE: usize = 256;
 
-pub(super) fn blocks(elements: usize) -> (usize, usize) {
+fn blocks(elements: usize) -> (usize, usize) {
     (elements.div_ceil(THREADS).min(BLOCKS), 1)
 }
 

@@ -38,11 +38,11 @@ KERNEL(cache_rows)(const real *k, const real *v, const unsigned *from, const uns
   }
 }
 
-// a[row] = silu(gate) up of rows that hold both, [rows, 2 * width].
-KERNEL(swiglu_rows)(const real *gate_up, size_t rows, int width, real *a) {
-  for (size_t i = thread_index(); i < rows * width; i += thread_count()) {
-    const size_t at = i / width * 2 * width + i % width;
-    const float g = number(gate_up[at]);
-    put(&a[i], g / (1.f + expf(-g)) * number(gate_up[at + width]));
+// a[row] = silu(gate) up of rows that hold both, [rows, 2 * width]. Grid: columns in x, rows in y.
+KERNEL(swiglu_rows)(const real *gate_up, int width, real *a) {
+  gate_up += (size_t)blockIdx.y * 2 * width, a += (size_t)blockIdx.y * width;
+  for (int i = thread_index(); i < width; i += thread_count()) {
+    const float g = number(gate_up[i]);
+    put(&a[i], g / (1.f + expf(-g)) * number(gate_up[width + i]));
   }
 }

@@ -114,6 +114,7 @@ struct Row {
 
 // drawn[row] = (token, its log-probability under softmax(logits / T)); the token is -1 where a logit is not finite.
 // inverse_temperature 0 is greedy; top_k 0 and top_p 1 cut nothing. A block a row, of at least two warps.
+BOUNDS(1024, 1, draw_tokens)(const float *, int, const double *, float, int, double, double *);
 KERNEL(draw_tokens)(const float *logits, int vocab, const double *uniform, float inverse_temperature, int top_k,
                     double top_p, double *drawn) {
   const bool greedy = inverse_temperature == 0.f;
