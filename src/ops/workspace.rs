@@ -167,16 +167,16 @@ mod tests {
             let (a, b) = (w.buffer(8 * base), w.buffer(3 * base));
             drop((small, a, b));
         };
+        let at_rest = || w.lock().free.iter().map(|(&size, kept)| (size, kept.len())).collect::<Vec<_>>();
         (0..3).for_each(|_| step(100));
-        let held = w.lock().held;
-        let kept: Vec<usize> = w.lock().free.keys().copied().collect();
+        let before = at_rest();
         step(100);
-        assert_eq!((w.lock().held, w.lock().free.keys().copied().collect::<Vec<_>>()), (held, kept));
+        assert_eq!(at_rest(), before);
         for base in 1..2000 {
             step(base);
+            let values: usize = at_rest().iter().map(|(size, kept)| size * kept).sum();
             let state = w.lock();
-            let at_rest: usize = state.free.iter().map(|(size, kept)| size * kept.len()).sum();
-            assert_eq!((state.out, state.held), (0, at_rest));
+            assert_eq!((state.out, state.held), (0, values));
             assert!(state.held <= state.most + state.most / 2);
         }
     }
