@@ -9,6 +9,7 @@ mod support;
 
 use std::rc::Rc;
 
+use attending::config::ConfigSource;
 use attending::cuda::decode_attention::{DecodeAttention, Seen, Span};
 use attending::cuda::draw::draw;
 use attending::cuda::gemm::Stored;
@@ -16,8 +17,11 @@ use attending::cuda::ops::{self, Heads};
 use attending::cuda::{self, Bf16, Buffer, Device};
 use attending::model::Decoder;
 use attending::model::config::{Architecture, ModelConfig};
+use attending::objective::{CrossEntropy, Normaliser};
 use attending::prefix::{PrefixTree, Sequence};
 use attending::rollout::{Completion, Finish, Prompt, Rollout, SamplingParams, Stopping, generate};
+use attending::trainer::learner::Learner;
+use attending::trainer::pack::TokenGroup;
 use device::device;
 use support::Random;
 
@@ -99,6 +103,37 @@ fn in_f32_the_tokens_are_those_of_the_cpu() {
 }
 
 #[test]
+fn the_trainer_samples_on_its_device_under_its_latest_weights() {
+    let Some(_) = device() else { return };
+    let mut source = ConfigSource::default();
+    for setting in ["trainer.device=cuda", "optim.lr=0.05", "rollout.cache_tokens=80"] {
+        source.set(setting).unwrap();
+    }
+    let config = support::config(Architecture::Qwen2, 1);
+    let decoder = Decoder::new(config.clone(), support::parameters(&config, 4));
+    let mut learner = Learner::new(decoder, None, &source.resolve().unwrap(), 10, 0.8).unwrap();
+    let (prompts, params) = (prompts(), params(0.8, 1.0, 0, 6));
+    let mut sampled = Vec::new();
+    for _ in 0..2 {
+        let cpu = Decoder::new(config.clone(), learner.parameters().unwrap().into_owned());
+        sampled.push(with_rollout(&prompts, &params, |rollout| {
+            let got = learner.generate(rollout).unwrap();
+            same(&got, &generate(&cpu, rollout, &|_| ()).unwrap(), "trainer");
+            got
+        }));
+        let groups = [TokenGroup { prompt: prompts[0].clone(), responses: vec![vec![3, 4, 5], vec![6]] }];
+        let normaliser = Normaliser::over(Default::default(), [3, 1].into_iter(), 1);
+        for parts in learner.cut(&groups) {
+            let packed = learner.pack(&groups, &parts).unwrap();
+            let mut objective = CrossEntropy::new(&normaliser, &packed.lengths);
+            let _ = learner.accumulate(&packed, &mut objective).unwrap();
+        }
+        assert!(learner.apply().unwrap().grad_norm > 0.0);
+    }
+    assert_ne!(sampled[0], sampled[1]);
+}
+
+#[test]
 fn nothing_to_write_and_nothing_to_answer() {
     let Some(device) = device() else { return };
     let config = support::config(Architecture::Llama, 1);
@@ -148,7 +183,7 @@ fn in_bf16_log_probabilities_are_the_trainers() {
             .map(|(tokens, c)| Sequence { tokens, trained: prompts[c.prompt].len()..tokens.len() })
             .collect();
         let tree = PrefixTree::from_sequences(&sequences, 8).unwrap();
-        let (mut sum, mut count) = (0.0, 0);
+        let (mut sum, mut count) = (0.0, 0_usize);
         for (label, value) in tree.labels().iter().zip(decoder.log_probs(&tree, 0.9).unwrap()) {
             let c = &completions[label.sequence as usize];
             let own = c.log_probs[label.index as usize - prompts[c.prompt].len()];
@@ -157,7 +192,7 @@ fn in_bf16_log_probabilities_are_the_trainers() {
         }
         assert_eq!(count, completions.iter().map(|c| c.tokens.len()).sum::<usize>());
         // The bar of the trainer's own two paths is 1.5e-2 each against f32.
-        let mean = sum / f64::from(count);
+        let mean = sum / count as f64;
         assert!(mean <= 2e-2, "mean difference {mean}");
     }
 }
