@@ -81,6 +81,9 @@ fn remedy(part: &str) -> &'static str {
             "train a smaller model, or set optim.states = \"host\" and objective.reference = \"host\""
         }
         "master weights" | "optimiser states" => "set optim.states = \"host\"",
+        "keys and values" | "decoding" | "sampling" => {
+            "lower rollout.cache_tokens, rollout.max_new_tokens or data.max_prompt_tokens"
+        }
         "reference" => "set objective.reference = \"host\", or objective.kl_coefficient = 0",
         _ => {
             "lower trainer.max_packed_tokens or data.max_prompt_tokens, set trainer.saved = \"input\", or \
