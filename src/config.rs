@@ -10,7 +10,7 @@ mod source;
 
 use std::path::PathBuf;
 
-use attending_rewards::advantage;
+use attending_rewards::{RubricFile, advantage};
 
 use crate::model::Saved;
 use crate::model::config::RopeOverride;
@@ -34,6 +34,8 @@ pub struct RunConfig {
     pub over_long: OverLong,
     /// How scores become advantages.
     pub advantage: advantage::Config,
+    /// How responses are scored; the format and the end-of-sequence marker are those of the prompts.
+    pub rubric: RubricFile,
     /// The policy-gradient loss.
     pub policy: PolicyConfig,
     /// How tokens' losses become one.

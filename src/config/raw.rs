@@ -145,9 +145,9 @@ section! {
 section! {
     /// `[rewards]`
     Rewards {
-        /// `crpo`, `clinical-r1` or `accuracy-only`.
+        /// `crpo`, `clinical-r1` or `accuracy-only`, or a rubric file (TOML) as `attending score --rubric` reads it.
         preset: String = "crpo".to_owned(),
-        /// Weight of each objective; those not named keep their defaults.
+        /// Weight of each objective; those not named are the rubric's.
         weights: Weights = Weights::default(),
         /// Share of responses that could not be scored above which the run stops.
         max_unscorable: f64 = 0.05,

@@ -28,6 +28,11 @@ pub struct ConfigSource {
 pub(super) struct Places(BTreeMap<String, String>);
 
 impl Places {
+    /// Whether `key` was given.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// The place of `key`, or of the section or table that it stands in.
     pub(super) fn of(&self, key: &str) -> String {
         self.0.get(key).cloned().unwrap_or_else(|| "configuration".to_owned())
@@ -104,7 +109,7 @@ impl ConfigSource {
 
     /// Whether `section.key` was given by any layer.
     pub fn is_given(&self, key: &str) -> bool {
-        self.places.0.contains_key(key)
+        self.places.has(key)
     }
 
     /// Checks all values and gives the configuration that the run uses.

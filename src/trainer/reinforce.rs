@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use attending_datasets::synth::{self, Split};
 use attending_rewards::advantage::{Estimator, GroupAdvantage, Rewarded};
-use attending_rewards::{Format, Preset, Rubric, Scorer};
+use attending_rewards::{Format, Scorer};
 use serde_json::{Value, json};
 
 use crate::config::RunConfig;
@@ -107,19 +107,14 @@ fn rewarded(groups: &[Group]) -> Vec<Vec<Rewarded>> {
 /// The scorer that the configuration describes, for responses in `format`.
 pub fn scorer(config: &RunConfig, format: Option<&str>, eos: Option<String>) -> Result<Scorer, TrainError> {
     let input = |error: attending_rewards::RubricError| TrainError::Input(error.to_string());
-    let preset = Preset::named(&config.raw.rewards.preset).map_err(input)?;
-    let mut rubric = Rubric::preset(preset);
-    if preset == Preset::Crpo {
-        let weights = &config.advantage.weights;
-        rubric = rubric.with_weights(weights.iter().map(|(o, w)| (o.name(), *w))).map_err(input)?;
-    }
+    let mut file = config.rubric.clone();
     if let Some(format) = format.and_then(Format::named) {
-        rubric = rubric.with_format(format);
+        file.rubric.format = format;
     }
     if let Some(eos) = eos {
-        rubric.eos = eos;
+        file.rubric.eos = eos;
     }
-    Ok(Scorer::new(rubric))
+    file.scorer().map_err(input)
 }
 
 impl<'a> Session<'a> {
