@@ -25,7 +25,13 @@ type Passed = (Vec<LabelValue>, Parameters<f32>);
 
 /// Measures the model in `folder`, and writes the sequences with the oracle's log-probabilities to `written`. Whether
 /// all is within the bars.
-pub fn run(device: &Rc<Device>, folder: &Path, written: &Path, tiny: bool, results: &Results) -> anyhow::Result<bool> {
+pub(crate) fn run(
+    device: &Rc<Device>,
+    folder: &Path,
+    written: &Path,
+    tiny: bool,
+    results: &Results,
+) -> anyhow::Result<bool> {
     let model = folder::load(folder)?;
     let (config, mut parameters) = (model.config, model.parameters);
     round(&mut parameters);

@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 
 /// Where measurements go: standard output, and a file that is appended to as soon as each is made.
 #[derive(Debug)]
-pub struct Results {
+pub(crate) struct Results {
     file: Option<PathBuf>,
     card: String,
 }
 
 impl Results {
-    pub fn new(file: Option<PathBuf>, device: &Device) -> Self {
+    pub(crate) fn new(file: Option<PathBuf>, device: &Device) -> Self {
         Self { file, card: device.name().to_owned() }
     }
 
     /// One measurement: its name and its values.
-    pub fn add(&self, what: &str, values: Value) -> std::io::Result<()> {
+    pub(crate) fn add(&self, what: &str, values: Value) -> std::io::Result<()> {
         let mut line = json!({ "what": what, "side": "attending", "card": self.card });
         if let (Some(line), Value::Object(values)) = (line.as_object_mut(), values) {
             line.extend(values);
@@ -36,20 +36,20 @@ impl Results {
 
 /// Times and memory of work on a device.
 #[derive(Debug, Clone)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// Seconds of each timed run.
-    pub seconds: Vec<f64>,
+    pub(crate) seconds: Vec<f64>,
     /// The most bytes in buffers.
-    pub peak: usize,
+    pub(crate) peak: usize,
     /// Of these, beyond what was there before.
-    pub activations: usize,
+    pub(crate) activations: usize,
     /// Bytes of the card that are taken afterwards, by whomever.
-    pub taken: usize,
+    pub(crate) taken: usize,
 }
 
 impl Measured {
     /// Runs `work` a few times untimed and `runs` times timed, each until the device has done it.
-    pub fn of(
+    pub(crate) fn of(
         device: &Device,
         (warm_up, runs): (usize, usize),
         mut work: impl FnMut() -> Result<(), CudaError>,
@@ -73,13 +73,13 @@ impl Measured {
     }
 
     /// The middle one of the timed runs.
-    pub fn median(&self) -> f64 {
+    pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.seconds.clone();
         sorted.sort_by(f64::total_cmp);
         sorted[sorted.len() / 2]
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "median_s": self.median(),
             "runs_s": self.seconds,

@@ -25,7 +25,7 @@ fn seconds(decoder: &cuda::Decoder<Bf16>, prompts: &[Prompt<'_>], group: usize, 
 }
 
 /// Measures whole rollouts, and what one more token costs all sequences.
-pub fn run(device: &Rc<Device>, tiny: bool, results: &Results) -> anyhow::Result<()> {
+pub(crate) fn run(device: &Rc<Device>, tiny: bool, results: &Results) -> anyhow::Result<()> {
     let (shape, count, length, group, new, few) =
         if tiny { ("tiny", 4, 24, 2, 6, 2) } else { ("qwen2.5-3b", 16, 4096, 8, 256, 16) };
     let config = random::like(shape).expect("a shape that is known");

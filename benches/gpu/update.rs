@@ -61,7 +61,7 @@ fn tree(sequences: &[Vec<u32>], trained_from: usize, min_shared: usize) -> Prefi
 }
 
 /// Measures the parts, all with one model.
-pub fn run(device: &Rc<Device>, parts: &[Part], tiny: bool, results: &Results) -> anyhow::Result<()> {
+pub(crate) fn run(device: &Rc<Device>, parts: &[Part], tiny: bool, results: &Results) -> anyhow::Result<()> {
     let (shape, one, plain) = if tiny {
         ("tiny", Work { prompt: 128, responses: 8, new: 16 }, Work { prompt: 0, responses: 8, new: 32 })
     } else {
@@ -124,7 +124,7 @@ fn memory(
     results: &Results,
 ) -> anyhow::Result<()> {
     let prompts = if tiny { ([256, 128], [384, 512]) } else { ([65_536, 32_768], [131_072, 163_840]) };
-    let mut at = |trained: &mut Trained, prompt: usize, reference: Option<&cuda::Decoder<Bf16>>| {
+    let at = |trained: &mut Trained, prompt: usize, reference: Option<&cuda::Decoder<Bf16>>| {
         let work = Work { prompt, responses: 8, new: if tiny { 16 } else { 512 } };
         let tree = group(&work, trained.decoder.config.vocab_size);
         let measured = fitting(Measured::of(device, (0, 1), || {

@@ -12,7 +12,7 @@ use super::decoder::Decoder;
 use super::device::{Buffer, Device, Slice};
 use super::error::CudaError;
 use super::gemm::{Options, Shape, Stored, matmul};
-use super::layer::{Context, Rows};
+use super::layer::{Context, Prefilled, Rows};
 use super::ops::{self, Heads, Rotation};
 use crate::prefix::PrefixTree;
 use crate::rollout::MIN_SHARED;
@@ -92,7 +92,7 @@ impl<'d, S: Stored> Decoding<'d, S> {
                 weights: &d.weights,
                 layout: &d.layout.layers[i],
             };
-            let (k, v, y) = context.prefill(&x)?;
+            let Prefilled { k, v, y } = context.prefill(&x)?;
             let launch = device.kernel::<S>("cache_rows", (from.len(), 1), ops::THREADS)?.read(k.view()).read(v.view());
             let launch = launch.read(from.view()).read(to.view()).value(width as i32);
             launch.write(&keys.view_mut()).write(&values.view_mut()).run()?;

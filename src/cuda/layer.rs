@@ -93,6 +93,24 @@ struct Inner<S> {
     up: Buffer<S>,
 }
 
+/// What a layer gives, with all that was computed on the way.
+struct Outputs<S> {
+    /// `[wanted rows, hidden]`.
+    y: Buffer<f32>,
+    attended: Attended<S>,
+    inner: Inner<S>,
+}
+
+/// What a layer gives to a cache, and to the next one.
+pub(super) struct Prefilled<S> {
+    /// Of all rows, `[packed rows, kv_heads * dim]`.
+    pub(super) k: Buffer<S>,
+    /// As `k`.
+    pub(super) v: Buffer<S>,
+    /// The output, where a row is wanted.
+    pub(super) y: Option<Buffer<f32>>,
+}
+
 impl<S: Stored> Context<'_, S> {
     fn weight(&self, place: &std::ops::Range<usize>) -> Slice<'_, S> {
         self.weights.at(place.clone())
@@ -260,7 +278,7 @@ impl<S: Stored> Context<'_, S> {
 
     /// `x[packed rows, hidden]` to `y[wanted rows, hidden]`, and what `saved` says to keep.
     pub(super) fn forward(&self, x: Buffer<f32>, saved: Saved) -> Result<(Buffer<f32>, Kept<S>), CudaError> {
-        let (y, attended, inner) = self.outputs(&x)?;
+        let Outputs { y, attended, inner } = self.outputs(&x)?;
         let kept = match saved {
             Saved::Input => Kept { x, attended: None, inner: None },
             Saved::Attention => Kept { x, attended: Some(attended), inner: None },
@@ -269,28 +287,27 @@ impl<S: Stored> Context<'_, S> {
         Ok((y, kept))
     }
 
-    /// The keys and values of all rows for a cache, `[packed rows, kv_heads * dim]`, and the output; none where no row is
-    /// wanted.
-    pub(super) fn prefill(&self, x: &Buffer<f32>) -> Result<(Buffer<S>, Buffer<S>, Option<Buffer<f32>>), CudaError> {
+    /// Keys and values for a cache, and the output; none where no row is wanted.
+    pub(super) fn prefill(&self, x: &Buffer<f32>) -> Result<Prefilled<S>, CudaError> {
         let (Projected { k, v, .. }, y) = match self.wanted.host.is_empty() {
             true => (self.project(x)?, None),
             false => {
-                let (y, _, inner) = self.outputs(x)?;
+                let Outputs { y, inner, .. } = self.outputs(x)?;
                 (inner.projected, Some(y))
             }
         };
-        Ok((k, v, y))
+        Ok(Prefilled { k, v, y })
     }
 
-    /// The output, with all that was computed on the way.
-    fn outputs(&self, x: &Buffer<f32>) -> Result<(Buffer<f32>, Attended<S>, Inner<S>), CudaError> {
+    /// The layer's forward.
+    fn outputs(&self, x: &Buffer<f32>) -> Result<Outputs<S>, CudaError> {
         let projected = self.project(x)?;
         let attended = self.attend(&projected)?;
         let inner = self.inner(x, projected, &attended.o)?;
         let mut a = self.device.buffer(inner.gate.len(), PART)?;
         ops::swiglu(self.device, inner.gate.view(), inner.up.view(), &a.view_mut())?;
         let y = self.with_product(&inner.middle, &a, &self.layout.down, self.config.intermediate_size)?;
-        Ok((y, attended, inner))
+        Ok(Outputs { y, attended, inner })
     }
 
     /// From `dy[wanted rows, hidden]` to the gradient by the layer's input `[packed rows, hidden]`; gradients of the
