@@ -3,6 +3,8 @@
 //!
 //! The machine may be busy with other work: the three are measured in turn, three times, and the best of each is compared.
 
+mod responses;
+
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -11,27 +13,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attending_datasets::Case;
-use attending_datasets::synth::{self, Split};
 use attending_rewards::{Response, Rubric, Scorer, score_batch};
+use responses::{BYTES, EACH, responses};
 use serde_json::json;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Responses in a batch, and bytes of each.
+/// Responses in a batch.
 const BATCH: usize = 64;
-const BYTES: usize = 2000;
 const CLIENTS: usize = 64;
 
 fn main() -> Outcome<()> {
     // cargo passes `--bench` itself.
     let seconds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(3.0);
     let span = Duration::from_secs_f64(seconds);
-    let work = work();
+    let work: Vec<_> = responses(BATCH / EACH).collect();
     let items: Vec<_> = work.iter().map(|(case, response)| json!({"case": **case, "response": response})).collect();
     let body = json!({ "items": items }).to_string();
     println!(
         "a batch: {BATCH} responses of {BYTES} bytes to {} cases, {} kB of JSON",
-        work.len() / 8,
+        work.len() / EACH,
         body.len() / 1000
     );
     let server = Server::start()?;
@@ -58,32 +59,6 @@ fn main() -> Outcome<()> {
         );
     }
     Ok(())
-}
-
-/// Eight synthetic cases with eight responses each, whose reasoning is repeated up to the length.
-fn work() -> Vec<(Arc<Case>, Response)> {
-    let cases = synth::cases(8, 21, Split::Train).into_iter();
-    let pairs = cases.flat_map(|case| {
-        let case = Arc::new(case);
-        let references = synth::references(&case, 2, 8, synth::COLD_START);
-        references.into_iter().map(move |reference| {
-            let (reasoning, rest) = reference.text.split_once("</think>").unwrap_or(("<think>", &reference.text));
-            let mut text = reasoning.to_owned();
-            let said = reasoning.trim_start_matches("<think>");
-            while text.len() + rest.len() + 8 < BYTES && !said.trim().is_empty() {
-                text.push(' ');
-                text.push_str(said);
-            }
-            let mut end = (BYTES - (rest.len() + 8).min(BYTES)).min(text.len());
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.truncate(end);
-            let text = Some(format!("{text}</think>{rest}"));
-            (case.clone(), Response { case_id: case.id.clone(), sample: reference.sample, text, ..Response::default() })
-        })
-    });
-    pairs.take(BATCH).collect()
 }
 
 /// Responses a second of the library's batch function.

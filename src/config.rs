@@ -10,9 +10,10 @@ mod source;
 
 use std::path::PathBuf;
 
-use attending_rewards::advantage;
+use attending_rewards::{RubricFile, advantage};
 
 use crate::model::Saved;
+use crate::model::config::RopeOverride;
 use crate::objective::{Aggregation, PolicyConfig};
 use crate::optim::ScheduleKind;
 
@@ -27,10 +28,14 @@ pub struct RunConfig {
     pub raw: RawConfig,
     /// The model that is trained.
     pub model: ModelPath,
+    /// A stretch of its rotary positions.
+    pub rope_override: Option<RopeOverride>,
     /// What happens to prompts beyond `data.max_prompt_tokens`.
     pub over_long: OverLong,
     /// How scores become advantages.
     pub advantage: advantage::Config,
+    /// How responses are scored; the format and the end-of-sequence marker are those of the prompts.
+    pub rubric: RubricFile,
     /// The policy-gradient loss.
     pub policy: PolicyConfig,
     /// How tokens' losses become one.
@@ -41,6 +46,10 @@ pub struct RunConfig {
     pub device: DeviceChoice,
     /// The type of weights and activations.
     pub dtype: Dtype,
+    /// Where a GPU keeps master weights and moments.
+    pub states: Memory,
+    /// Where a GPU keeps the reference model's weights.
+    pub reference: Memory,
     /// What is kept for the backward; `None`: chosen by the memory plan.
     pub saved: Option<Saved>,
 }
@@ -93,6 +102,16 @@ named! {
         F32 = "f32",
         /// bfloat16, on a GPU; master weights, moments and gradients are f32.
         Bf16 = "bf16",
+    }
+}
+
+named! {
+    /// Where arrays stay that a GPU needs only now and then.
+    Memory {
+        /// In the GPU's memory.
+        Device = "device",
+        /// In the host's, page-locked; they travel when they are needed.
+        Host = "host",
     }
 }
 

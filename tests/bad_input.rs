@@ -6,19 +6,8 @@ mod clinic;
 use std::path::Path;
 
 use attending::trainer::RunDir;
+use clinic::refused;
 use serde_json::Value;
-
-/// Runs the program, which must refuse with `status` and one line that holds all of `parts`, and not panic.
-fn refused(folder: &Path, arguments: &[&str], status: i32, parts: &[&str]) {
-    let output = clinic::run(folder, arguments);
-    let errors = String::from_utf8(output.stderr).unwrap();
-    let line = errors.lines().last().unwrap_or_default();
-    assert_eq!(output.status.code(), Some(status), "attending {arguments:?}: {errors}");
-    assert!(line.starts_with("attending: ") && !errors.contains("panicked"), "{errors}");
-    for part in parts {
-        assert!(line.contains(part), "{part:?} is not in {line:?}");
-    }
-}
 
 /// A refused small training run with some more arguments.
 fn training(folder: &Path, more: &[&str], status: i32, parts: &[&str]) {

@@ -182,6 +182,7 @@ fn too_large_a_buffer_is_an_error_that_says_what_it_was_for() {
     let Some(device) = device() else { return };
     let message = device.buffer::<f32>(1 << 40, "activations").unwrap_err().to_string();
     assert!(message.starts_with("out of GPU memory for activations: 4398.05 GB wanted"), "{message}");
+    assert!(message.contains("lower trainer.max_packed_tokens"), "{message}");
     // The device goes on working.
     assert_eq!(up(&device, &[3.0]).to_host().unwrap(), [3.0]);
 }

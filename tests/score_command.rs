@@ -197,6 +197,15 @@ fn rubric_files_say_what_counts() {
     );
     let lexicon = written(folder.path(), "lexicon.toml", "lexicons = [\"built-in\", \"absent.txt\"]\n");
     refused(&["--cases", &cases, "--responses", &answers, "--rubric", &lexicon], None, &["absent.txt: cannot read"]);
+    for (text, parts) in [
+        (&b"[finding]\nrigor < chill\nchill < rigor\n"[..], &["own.txt, line 2", "is a kind of itself"][..]),
+        (b"[finding]\nrigor\nrigor\n", &["own.txt, line 3", "is defined twice, first in"]),
+        (b"[finding]\n\xff\n", &["own.txt: cannot read: byte 10 is not UTF-8"]),
+    ] {
+        written(folder.path(), "own.txt", text);
+        let own = written(folder.path(), "own.toml", "lexicons = [\"own.txt\"]\n");
+        refused(&["--cases", &cases, "--responses", &answers, "--rubric", &own], None, parts);
+    }
     let unreadable = written(folder.path(), "bytes.toml", b"preset = \"\xff\"");
     refused(&["--cases", &cases, "--responses", &answers, "--rubric", &unreadable], None, &["byte 10 is not UTF-8"]);
 }

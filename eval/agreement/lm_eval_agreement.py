@@ -8,6 +8,8 @@ they expect. Needs lm-eval with transformers and torch:
     python eval/agreement/lm_eval_agreement.py --model smollm2 --data DATA --attending target/release/attending \\
         --limit 200 --out eval/agreement/smollm2-135m.json
 
+The result is written after each task, and the same call goes on with those that are missing.
+
 For each task: the largest relative difference of an option's log-likelihood, the share of questions with the same chosen
 option, and both accuracies (acc, and acc_norm where the task has it).
 """
@@ -85,15 +87,13 @@ def local_tasks(folder, data):
             path.write_text(text)
 
 
-def reference(model, folder, limit):
+def reference(lm, folder, name, limit):
     from lm_eval import simple_evaluate
-    from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
 
-    lm = HFLM(pretrained=model, dtype="float32", device="cpu", batch_size=4)
-    names = [f"local_{task}" for task, _, _ in TASKS.values()]
     manager = TaskManager(include_path=str(folder), include_defaults=False)
-    return simple_evaluate(model=lm, tasks=names, task_manager=manager, limit=limit, log_samples=True, bootstrap_iters=0)
+    found = simple_evaluate(model=lm, tasks=[name], task_manager=manager, limit=limit, log_samples=True, bootstrap_iters=0)
+    return found["results"][name], sorted(found["samples"][name], key=lambda sample: sample["doc_id"])
 
 
 def ours(program, model, data, benchmark, limit, out):
@@ -103,39 +103,50 @@ def ours(program, model, data, benchmark, limit, out):
     return results, [r["log_likelihoods"] for r in lines(out / "samples.jsonl")]
 
 
+def compared(theirs, ours):
+    """One task's figures, of both sides' results and log-likelihoods."""
+    (figures, samples), (results, values) = theirs, ours
+    expected = [[float(r[0]) for r in s["filtered_resps"]] for s in samples]
+    assert len(expected) == len(values) and all(len(a) == len(b) for a, b in zip(expected, values))
+    relative = [abs(a - b) / abs(a) for x, y in zip(expected, values) for a, b in zip(x, y)]
+    same = [x.index(max(x)) == y.index(max(y)) for x, y in zip(expected, values)]
+    record = {"questions": len(values), "options": len(relative), "largest_relative_difference": max(relative),
+              "same_choice": sum(same) / len(same),
+              "acc": {"lm_eval": figures["acc,none"], "attending": results["accuracy"]["estimate"]}}
+    if "acc_norm,none" in figures:
+        record["acc_norm"] = {"lm_eval": figures["acc_norm,none"], "attending": results["accuracy_normalised"]["estimate"]}
+    return record
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("model", "data", "attending", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=200)
     args = parser.parse_args()
+    import lm_eval, torch, transformers
+    from lm_eval.models.huggingface import HFLM
+
+    report = {"limit": args.limit, "dtype": "float32", "lm_eval": lm_eval.__version__, "torch": torch.__version__,
+              "transformers": transformers.__version__}
+    # A task that stands in the file under the same circumstances is not computed again.
+    before = json.loads(args.out.read_text()) if args.out.exists() else {}
+    known = before.pop("tasks", {})
+    report["tasks"] = known if before == report else {}
+    lm = None
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         tasks = scratch / "tasks"
         tasks.mkdir()
         local_tasks(tasks, args.data.resolve())
-        theirs = reference(str(args.model), tasks, args.limit)
-        import lm_eval, torch, transformers
-
-        report = {"limit": args.limit, "dtype": "float32", "lm_eval": lm_eval.__version__, "torch": torch.__version__,
-                  "transformers": transformers.__version__, "tasks": {}}
         for benchmark, (task, _, _) in TASKS.items():
-            results, values = ours(args.attending.resolve(), args.model, args.data, benchmark, args.limit, scratch / benchmark)
-            samples = sorted(theirs["samples"][f"local_{task}"], key=lambda s: s["doc_id"])
-            expected = [[float(r[0]) for r in s["filtered_resps"]] for s in samples]
-            assert len(expected) == len(values) and all(len(a) == len(b) for a, b in zip(expected, values))
-            relative = [abs(a - b) / abs(a) for x, y in zip(expected, values) for a, b in zip(x, y)]
-            same = [x.index(max(x)) == y.index(max(y)) for x, y in zip(expected, values)]
-            figures = theirs["results"][f"local_{task}"]
-            normalised = results.get("accuracy_normalised")
-            report["tasks"][task] = {
-                "questions": len(values), "options": len(relative), "largest_relative_difference": max(relative),
-                "same_choice": sum(same) / len(same),
-                "acc": {"lm_eval": figures["acc,none"], "attending": results["accuracy"]["estimate"]},
-            }
-            if "acc_norm,none" in figures:
-                report["tasks"][task]["acc_norm"] = {"lm_eval": figures["acc_norm,none"], "attending": normalised["estimate"]}
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+            if task in report["tasks"]:
+                continue
+            lm = lm or HFLM(pretrained=str(args.model), dtype="float32", device="cpu", batch_size=4)
+            theirs = reference(lm, tasks, f"local_{task}", args.limit)
+            own = ours(args.attending.resolve(), args.model, args.data, benchmark, args.limit, scratch / benchmark)
+            report["tasks"][task] = compared(theirs, own)
+            args.out.write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report, indent=1))
 
 

@@ -38,7 +38,7 @@ fn main() {
         evidence: if evidence.is_empty() {
             Vec::new()
         } else {
-            vec![EvidenceSpan { document: "note".to_owned(), span: find(note, evidence) }]
+            vec![EvidenceSpan { document: "note".into(), span: find(note, evidence) }]
         },
         note: remark.to_owned(),
     };

@@ -11,6 +11,7 @@ pub mod benchmark;
 pub mod compare;
 pub mod endpoint;
 pub mod error;
+mod names;
 pub mod protocol;
 pub mod report;
 pub mod responses;

@@ -1,13 +1,15 @@
 //! The audit of files whose answers are known.
 #![allow(clippy::unwrap_used)]
 
+mod browser;
+
 use std::path::{Path, PathBuf};
 
 use attending_datasets::synth::{self, Kind, Options, Rng, Split, respond};
-use attending_datasets::{Case, Task};
+use attending_datasets::{Answer, AnswerOption, Case, Task};
 use attending_eval::audit::{Audit, Auditor, Cases, Columns, Layout, Thresholds};
 use attending_eval::stats::{kappa, spearman};
-use attending_rewards::{Objective, Rubric};
+use attending_rewards::{Format, Rubric};
 use serde_json::{Value, json};
 
 fn write(folder: &Path, name: &str, lines: &[Value]) -> PathBuf {
@@ -112,7 +114,7 @@ fn known_responses() {
     assert_eq!(accuracy.auroc.unwrap().estimate, 1.0);
     // Another gold answer is wrong for every right response; every exchange takes what it must.
     let gold = &audit.exchanges[0];
-    assert_eq!((gold.objective, gold.before, gold.after), (Objective::Accuracy, 1.0, 0.0));
+    assert_eq!((gold.objective, gold.before, gold.after), ("accuracy", 1.0, 0.0));
     assert!(
         audit.exchanges.len() >= 4 && audit.exchanges.iter().all(|e| e.drop.unwrap().low > 0.0),
         "{:?}",
@@ -246,14 +248,86 @@ fn the_page_in_a_browser() {
     let (_, page) = auditor().with_cases(Cases::new(HOSTILE.to_owned(), cases)).audit(&[file], true).unwrap();
     let report = folder.path().join("report.html");
     std::fs::write(&report, page.unwrap().to_html()).unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/report.mjs");
-    // How fast ten thousand responses open is measured by hand, on a machine with nothing else to do.
-    let run = std::process::Command::new("node").arg(script).arg(&report).env("OPEN_SECONDS", "60").output();
-    match run {
-        Err(error) => println!("skipped: no node ({error})"),
-        Ok(output) => {
-            print!("{}", String::from_utf8_lossy(&output.stdout));
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        }
-    }
+    browser::read(&report);
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// The questions of tests/fixtures/lm_eval_files.py.
+fn asked() -> Cases {
+    let record: Value =
+        serde_json::from_str(&std::fs::read_to_string(fixture("lm_eval_prompts.json")).unwrap()).unwrap();
+    let case = |(at, question): (usize, &Value)| {
+        let mut case = Case::new(format!("q{at}"), Task::SingleChoice, question[0].as_str().unwrap());
+        let options = question[1].as_array().unwrap().iter().zip(["A", "B", "C", "D"]);
+        case.options = options.map(|(text, key)| AnswerOption::new(key, text.as_str().unwrap())).collect();
+        case.answer = Answer::key(["A", "B", "C", "D"][question[2].as_u64().unwrap() as usize]);
+        case
+    };
+    Cases::new("asked.jsonl".to_owned(), record["questions"].as_array().unwrap().iter().enumerate().map(case))
+}
+
+fn plain() -> Auditor {
+    Auditor::new(Rubric { format: Format::Plain, ..Rubric::default() }.into()).unwrap()
+}
+
+fn mean(audit: &Audit, name: &str) -> (f64, usize) {
+    let found = audit.distributions.iter().find(|d| d.name == name).unwrap_or_else(|| panic!("{name}"));
+    (found.mean.unwrap().estimate, found.scored)
+}
+
+/// Files that lm-evaluation-harness itself wrote: see tests/fixtures/lm_eval_files.py.
+#[test]
+fn samples_of_lm_eval() {
+    // Log-likelihoods: the likeliest option is the response, and its metrics are the harness's own.
+    let (audit, _) = plain().with_cases(asked()).audit(&[fixture("lm_eval_choice.jsonl")], false).unwrap();
+    let lines = std::fs::read_to_string(fixture("lm_eval_choice.jsonl")).unwrap();
+    let theirs: Vec<f64> =
+        lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["acc"].as_f64().unwrap()).collect();
+    let expected = theirs.iter().sum::<f64>() / theirs.len() as f64;
+    assert_eq!((audit.responses, audit.cases, audit.unreadable), (3, 3, 0));
+    assert_eq!(mean(&audit, "file: acc"), (expected, 3));
+    // Our reading of the same responses agrees with the harness.
+    assert_eq!(mean(&audit, "accuracy"), (expected, 3));
+    assert_eq!(mean(&audit, "file: acc_norm").1, 3);
+    // Texts: two answers a question; the metric is of the one that the first filter took, the second filter's lines are
+    // the same answers again.
+    let (audit, _) = plain().with_cases(asked()).audit(&[fixture("lm_eval_generate.jsonl")], false).unwrap();
+    assert_eq!((audit.responses, audit.cases), (6, 3));
+    assert_eq!(mean(&audit, "file: exact_match"), (0.0, 3));
+    assert_eq!(audit.left_out.values().collect::<Vec<_>>(), [&6]);
+    // "The answer is B.", "B" and "..\nA" are right, "D" is wrong. "I would say C." and "B, since .." state no answer by the
+    // rules of this layout: they are counted as unreadable, not read by guess.
+    assert_eq!((mean(&audit, "accuracy"), audit.unreadable), ((0.5, 6), 2));
+    // Without cases the prompts tell the questions apart.
+    let (audit, _) = plain().audit(&[fixture("lm_eval_generate.jsonl")], false).unwrap();
+    assert_eq!((audit.responses, audit.cases), (6, 3));
+}
+
+/// A log that inspect itself wrote: see tests/fixtures/inspect_log.py.
+#[test]
+fn log_of_inspect() {
+    let (audit, _) = plain().with_cases(asked()).audit(&[fixture("inspect_log.json")], false).unwrap();
+    // Six samples, of which one ended in an error and is no wrong answer.
+    assert_eq!((audit.responses, audit.cases, audit.model.as_deref()), (5, 3, Some("mockllm/model")));
+    assert_eq!(audit.left_out.into_iter().collect::<Vec<_>>(), [("samples that ended in an error", 1)]);
+    // The answers are B, B, D; C, A to questions with B, B and A.
+    assert_eq!(mean(&plain().audit(&[fixture("inspect_log.json")], false).unwrap().0, "file: choice"), (0.4, 5));
+    let (audit, page) = plain().with_cases(asked()).audit(&[fixture("inspect_log.json")], true).unwrap();
+    assert_eq!(mean(&audit, "accuracy"), (0.4, 5));
+    assert_eq!((mean(&audit, "file: parts.letter"), mean(&audit, "file: parts.words")), ((0.4, 5), (2.0, 5)));
+    assert_eq!(audit.groups.unwrap().compared, 2);
+    assert!(page.unwrap().to_html().contains("Troponin is high."), "reasoning that came apart is read");
+    // Without cases, samples have the log's names.
+    let (_, page) = plain().audit(&[fixture("inspect_log.json")], true).unwrap();
+    assert!(page.unwrap().to_html().contains("questions:question-1"));
+    let folder = tempfile::tempdir().unwrap();
+    let header = write(folder.path(), "log.json", &[json!({"version": 2, "status": "success", "eval": {"task": "t"}})]);
+    let message = plain().audit(&[header], false).unwrap_err().to_string();
+    assert!(
+        message.contains("line 1: field `samples`: is missing: the log was written without its samples"),
+        "{message}"
+    );
 }

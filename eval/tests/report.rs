@@ -41,7 +41,7 @@ fn check(text: &str, response: [usize; 2], evidence: [usize; 2]) -> Check {
         weight: 1.0,
         response: Some(response),
         field: None,
-        evidence: vec![EvidenceSpan { document: "note".to_owned(), span: evidence }],
+        evidence: vec![EvidenceSpan { document: "note".into(), span: evidence }],
         note: text.to_owned(),
     }
 }

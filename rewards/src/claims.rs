@@ -123,7 +123,8 @@ fn is_modal(token: &Token) -> bool {
 /// Where a sentence is cut, at reasons, contrasts and semicolons: its start, the first tokens of further clauses, its end.
 fn cut(reading: &Reading, sentence: usize) -> Vec<usize> {
     let range = reading.sentences[sentence].tokens.clone();
-    let mut cuts = vec![range.start];
+    let mut cuts = Vec::with_capacity(8);
+    cuts.push(range.start);
     let mut judged = false;
     for cue in reading.cues_of(sentence) {
         judged |= cue.value.has(Cues::VERDICT);
@@ -154,9 +155,13 @@ fn has_other_subject(
         return false;
     }
     let first = reading.mentions_of(sentence).iter().find(|mention| inside(&mention.tokens));
-    let disease = first.filter(|mention| {
-        let kind = lexicon.concept(mention.concept).kind;
-        matches!(kind, ConceptKind::Condition | ConceptKind::Drug | ConceptKind::Procedure)
+    // "Arterial blood gas analysis shows a pH of 7.2": a test with values tells of this patient.
+    let measured = |quantity: &Quantity| inside(&quantity.tokens) && matches!(quantity.subject, Subject::Measure(_));
+    let result = reading.quantities_of(sentence).iter().any(measured);
+    let disease = first.filter(|mention| match lexicon.concept(mention.concept).kind {
+        ConceptKind::Condition | ConceptKind::Drug => true,
+        ConceptKind::Procedure => !result,
+        _ => false,
     });
     let option = named.iter().find(|option| inside(&(option.start..option.end)));
     let end = match (disease, option) {

@@ -63,20 +63,16 @@ pub(crate) fn check(
     lexicon: &Lexicon,
     out: &mut Vec<Check>,
 ) {
-    let mut by_item: KeyMap<u64, usize> = KeyMap::default();
-    for (index, salient) in evidence.salient.iter().enumerate() {
-        by_item.insert(item_key(salient.item), index);
-    }
     let mut covered: Vec<Option<(f64, usize)>> = vec![None; evidence.salient.len()];
     let mut skeletons: KeyMap<u64, ()> = KeyMap::default();
     let answer = chosen.first().and_then(|key| evidence.options.position(key));
     let prose = response.prose(evidence);
-    for sentence in (0..prose.parts.len()).filter(|&sentence| prose.parts[sentence] != Part::Copied) {
-        let taken = taken(response, evidence, sentence, &by_item, lexicon);
+    for (sentence, told) in prose.told.iter().enumerate().filter(|(_, told)| told.part != Part::Copied) {
+        let taken = taken(response, evidence, sentence, lexicon);
         if taken.is_empty() {
             continue;
         }
-        let skeleton = prose.patterns[sentence].skeleton;
+        let skeleton = told.pattern.skeleton;
         let repeated = skeletons.contains_key(&skeleton);
         let mut paid = 0;
         for item in taken {
@@ -179,27 +175,11 @@ fn describe(salient: &Salient, lexicon: &Lexicon) -> String {
     }
 }
 
-fn item_key(item: Item) -> u64 {
-    match item {
-        Item::Concept(id, affirmed) => u64::from(id.0) << 1 | u64::from(affirmed),
-        Item::Measure(id) => 1 << 40 | u64::from(id.0),
-        Item::Normal(id) => 1 << 43 | u64::from(id.0),
-        Item::Demographics => 1 << 41,
-        Item::Course => 1 << 42,
-    }
-}
-
 /// The salient findings that a sentence takes up with the right status, in order, outside of general knowledge.
-fn taken(
-    response: &Parsed,
-    evidence: &EvidenceIndex,
-    sentence: usize,
-    by_item: &KeyMap<u64, usize>,
-    lexicon: &Lexicon,
-) -> Vec<Taken> {
+fn taken(response: &Parsed, evidence: &EvidenceIndex, sentence: usize, lexicon: &Lexicon) -> Vec<Taken> {
     let clauses = &response.clauses[sentence];
     let claimed = |token: usize| clauses.iter().any(|clause| clause.tokens.contains(&token) && !clause.general);
-    let find = |item: Item| by_item.get(&item_key(item)).copied();
+    let find = |item: Item| evidence.rank_of(item);
     let mut found: Vec<Taken> = Vec::new();
     let mut push = |salient: Option<usize>, span: Span, concepts: Vec<ConceptId>, affirmed: bool| {
         if let Some(salient) = salient

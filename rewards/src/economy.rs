@@ -5,6 +5,7 @@ use crate::evidence::EvidenceIndex;
 use crate::language;
 use crate::lexicon::{Cues, KeyMap, Word};
 use crate::parsed::Parsed;
+use crate::prose::Prose;
 use crate::rubric::Thresholds;
 use crate::scored::{Check, Objective, Outcome};
 use crate::text::{Kind, Token, Words};
@@ -32,33 +33,22 @@ pub(crate) fn check(response: &Parsed, evidence: &EvidenceIndex, thresholds: &Th
             });
         }
     };
-    let reading = &response.reading;
     let prose = response.prose(evidence);
+    let words = prose.words;
     let mut seen: KeyMap<u64, ()> = KeyMap::default();
     let mut skeletons: KeyMap<u64, usize> = KeyMap::default();
-    let (mut words, mut repeated) = (0_usize, 0_usize);
-    for (index, sentence) in reading.sentences.iter().enumerate() {
-        let tokens = &reading.tokens[sentence.tokens.clone()];
-        let count = tokens.iter().filter(|token| token.kind != Kind::Mark).count();
-        words += count;
-        if count < 4 {
-            continue;
-        }
-        let hash = tokens
-            .iter()
-            .filter(|token| token.kind != Kind::Mark)
-            .fold(0_u64, |hash, token| (hash ^ token.hash).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(9));
-        let pattern = prose.patterns[index];
-        let times = skeletons.entry(pattern.skeleton).or_default();
+    let mut repeated = 0_usize;
+    for told in prose.told.iter().filter(|told| told.words >= REPEATABLE) {
+        let times = skeletons.entry(told.pattern.skeleton).or_default();
         *times += 1;
-        if seen.insert(hash, ()).is_some() || (pattern.words >= SKELETON && *times > SAME_SKELETON) {
-            repeated += count;
+        if seen.insert(told.wording, ()).is_some() || (told.pattern.words >= SKELETON && *times > SAME_SKELETON) {
+            repeated += told.words;
         }
     }
     if evidence.asks_for_choice() {
         push("economy_prose", prose.factor(), prose.note());
     }
-    let padding = padding(response, evidence);
+    let padding = padding(response, prose);
     if padding > FREE_PADDING {
         let note = format!("{:.0} % of the text says nothing of the case", padding * 100.0);
         push("economy_padding", 1.0 - (padding - FREE_PADDING) / (1.0 - FREE_PADDING), note);
@@ -73,7 +63,7 @@ pub(crate) fn check(response: &Parsed, evidence: &EvidenceIndex, thresholds: &Th
     if letters >= 20 && english < 0.8 {
         push("economy_language", english, format!("{:.0} % of the letters are Latin", english * 100.0));
     }
-    let (known, all) = known_words(&reading.tokens, &reading.words);
+    let (known, all) = prose.told.iter().fold((0, 0), |(known, all), told| (known + told.known.0, all + told.known.1));
     let known = known as f64 / all.max(1) as f64;
     if words >= 12 && known < thresholds.known_words {
         let note = format!("{:.0} % of the words are common English or clinical", known * 100.0);
@@ -85,6 +75,8 @@ pub(crate) fn check(response: &Parsed, evidence: &EvidenceIndex, thresholds: &Th
     }
 }
 
+/// Words from which on a sentence said twice is a repetition.
+const REPEATABLE: usize = 4;
 /// Words that a skeleton must hold for its return to be a repetition: items of a list have fewer.
 const SKELETON: usize = 4;
 /// Sentences of one skeleton that are free: one an option or so.
@@ -111,7 +103,7 @@ pub(crate) fn says(response: &Parsed, evidence: &EvidenceIndex, sentence: usize)
 }
 
 /// The share of a text's bytes that say nothing: sentences that say nothing of the case; tokens of absurd length; rows of the same mark.
-fn padding(response: &Parsed, evidence: &EvidenceIndex) -> f64 {
+fn padding(response: &Parsed, prose: &Prose) -> f64 {
     let reading = &response.reading;
     let (mut all, mut empty) = (0_usize, 0_usize);
     for (index, sentence) in reading.sentences.iter().enumerate() {
@@ -119,7 +111,7 @@ fn padding(response: &Parsed, evidence: &EvidenceIndex) -> f64 {
         let bytes = |tokens: &[Token]| tokens.iter().map(|token| (token.end - token.start) as usize).sum::<usize>();
         let whole = bytes(tokens);
         all += whole;
-        if !says(response, evidence, index) {
+        if !prose.told[index].says {
             empty += whole;
             continue;
         }

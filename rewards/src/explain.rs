@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn marks_stand_where_the_checks_point() {
         let mut wrong = check(Outcome::Contradicted, Some([4, 17]), "potassium 5.9, evidence 4.1");
-        wrong.evidence.push(EvidenceSpan { document: "question".to_owned(), span: [13, 16] });
+        wrong.evidence.push(EvidenceSpan { document: "question".into(), span: [13, 16] });
         let checks = vec![
             wrong,
             check(Outcome::Supported, Some([14, 17]), "inner"),

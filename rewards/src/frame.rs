@@ -173,6 +173,25 @@ fn worded(text: &str, reading: &Reading, range: &Range<usize>, at: usize) -> Opt
     Some((key(before) ^ 4, at + 1, true))
 }
 
+/// What a sentence names at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Names {
+    /// A noun such as "woman".
+    pub sex: bool,
+    /// "Left", "right", "bilateral".
+    pub side: bool,
+}
+
+/// What a sentence names: most name neither a sex nor a side, and one pass tells.
+pub fn names(reading: &Reading, sentence: usize) -> Names {
+    let tokens = &reading.tokens[reading.sentences[sentence].tokens.clone()];
+    tokens.iter().fold(Names::default(), |names, token| match role(token.hash) {
+        Some(Role::Sex(_)) => Names { sex: true, ..names },
+        Some(Role::Side(_)) => Names { side: true, ..names },
+        _ => names,
+    })
+}
+
 /// A noun that names someone's sex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SexNoun {

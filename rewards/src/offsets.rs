@@ -1,5 +1,7 @@
 //! Spans in the units of other languages: bytes here, characters in Python, UTF-16 units in JavaScript.
 
+use std::borrow::Cow;
+
 use attending_datasets::Case;
 
 use crate::{Response, Scored, Span};
@@ -88,7 +90,7 @@ pub fn convert(scored: &mut Scored, case: &Case, response: &Response, offsets: O
     }
     let text = Table::new(response.text.as_deref().unwrap_or(""), offsets);
     let reasoning = Table::new(response.reasoning.as_deref().unwrap_or(""), offsets);
-    let mut documents: Vec<(String, Table)> = Vec::new();
+    let mut documents: Vec<(Cow<str>, Table)> = Vec::new();
     for check in &mut scored.checks {
         let own = if check.field.is_some() { &reasoning } else { &text };
         check.response = check.response.map(|span| own.convert(span));

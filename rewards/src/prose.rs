@@ -12,7 +12,7 @@ use crate::economy;
 use crate::evidence::EvidenceIndex;
 use crate::lexicon::{Cues, KeyMap};
 use crate::parsed::Parsed;
-use crate::text::{Kind, Words};
+use crate::text::{Kind, Token, Words};
 
 /// Share of own words from which on nothing is taken away. All of 411 right completions of MedQA have more (the least
 /// 0.27, the lowest hundredth 0.30).
@@ -65,14 +65,13 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    fn of(response: &Parsed, sentence: usize) -> Pattern {
+    fn of(response: &Parsed, sentence: usize, filled: &[Range<usize>]) -> Pattern {
         let reading = &response.reading;
         let mut pattern = Pattern { skeleton: 0xcbf2_9ce4_8422_2325, words: 0 };
         let mut add = |code: u64| {
             pattern.skeleton = (pattern.skeleton ^ code).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(7);
         };
-        let masks = filled(response, sentence);
-        let mut masks = masks.iter().peekable();
+        let mut masks = filled.iter().peekable();
         let range = reading.sentences[sentence].tokens.clone();
         let (mut at, mut masked, mut words) = (range.start, false, 0);
         while at < range.end {
@@ -97,16 +96,32 @@ impl Pattern {
     }
 }
 
+/// A sentence by what it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    /// What it is.
+    pub(crate) part: Part,
+    /// Its pattern.
+    pub(crate) pattern: Pattern,
+    /// A hash of its words.
+    pub(crate) wording: u64,
+    /// Its words and numbers.
+    pub(crate) words: usize,
+    /// How many of its words are common English or clinical, and how many it has.
+    pub(crate) known: (usize, usize),
+    /// Whether it says anything of the case.
+    pub(crate) says: bool,
+}
+
 /// The words of a response by what they are.
 #[derive(Debug, Default)]
 pub(crate) struct Prose {
-    /// What each sentence is.
-    pub(crate) parts: Vec<Part>,
-    /// The pattern of each sentence.
-    pub(crate) patterns: Vec<Pattern>,
+    /// The sentences.
+    pub(crate) told: Vec<Told>,
+    /// Words and numbers of all sentences.
+    pub(crate) words: usize,
     /// Whether each token is taken over from the evidence or the options.
     copied: Vec<bool>,
-    words: usize,
     own: usize,
 }
 
@@ -115,38 +130,50 @@ impl Prose {
     pub(crate) fn new(response: &Parsed, evidence: &EvidenceIndex) -> Prose {
         let reading = &response.reading;
         let copied = evidence.copied(reading);
-        let patterns: Vec<Pattern> = (0..reading.sentences.len()).map(|at| Pattern::of(response, at)).collect();
+        let count = reading.sentences.len();
+        let (mut told, mut first) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let (mut filled, mut ends) = (Vec::new(), Vec::with_capacity(count));
         // How often each sentence is said, and how many different sentences have a pattern.
         let (mut said, mut shaped): (KeyMap<u64, usize>, KeyMap<u64, usize>) = Default::default();
-        let texts: Vec<u64> = reading.sentences.iter().map(|sentence| wording(response, &sentence.tokens)).collect();
-        for (text, pattern) in texts.iter().zip(&patterns) {
-            let times = said.entry(*text).or_default();
+        for (index, sentence) in reading.sentences.iter().enumerate() {
+            let from = filled.len();
+            fill(response, index, &mut filled);
+            ends.push(filled.len());
+            let range = sentence.tokens.clone();
+            let pattern = Pattern::of(response, index, &filled[from..]);
+            let (wording, words) = wording(&reading.tokens[range.clone()]);
+            let known = economy::known_words(&reading.tokens[range.clone()], &reading.words[range]);
+            let says = economy::says(response, evidence, index);
+            told.push(Told { part: Part::Own, pattern, wording, words, known, says });
+            let times = said.entry(wording).or_default();
             *times += 1;
+            first.push(*times == 1);
             *shaped.entry(pattern.skeleton).or_default() += usize::from(*times == 1);
         }
-        let mut prose = Prose { patterns, ..Prose::default() };
-        let mut seen: KeyMap<u64, ()> = KeyMap::default();
+        let mut prose = Prose { told, ..Prose::default() };
+        let mut from = 0;
         for (index, sentence) in reading.sentences.iter().enumerate() {
-            let words = reading.tokens[sentence.tokens.clone()].iter().filter(|t| t.kind != Kind::Mark).count();
-            let pattern = prose.patterns[index];
-            let first = seen.insert(texts[index], ()).is_none();
+            let filled = &filled[from..ends[index]];
+            from = ends[index];
+            let told = &mut prose.told[index];
             let taken = sentence.tokens.clone().filter(|&at| copied[at]).count();
-            let part = if taken > 0 && taken as f64 >= COPIED * words as f64 {
+            told.part = if taken > 0 && taken as f64 >= COPIED * told.words as f64 {
                 Part::Copied
-            } else if !first || said[&texts[index]] > SAID || is_template(pattern, shaped[&pattern.skeleton]) {
+            } else if !first[index]
+                || said[&told.wording] > SAID
+                || is_template(told.pattern, shaped[&told.pattern.skeleton])
+            {
                 Part::Repeated
-            } else if is_empty(response, evidence, index) {
+            } else if is_empty(response, evidence, index, told, filled) {
                 Part::Empty
             } else {
                 Part::Own
             };
-            prose.parts.push(part);
-            prose.words += words;
-            if part == Part::Own {
+            prose.words += told.words;
+            if told.part == Part::Own {
                 let own = |at: &usize| reading.tokens[*at].kind != Kind::Mark && !copied[*at];
                 let whole = sentence.tokens.clone().filter(own).count();
-                let filled = filled(response, index);
-                let inside: usize = filled.into_iter().map(|range| range.filter(own).count()).sum();
+                let inside: usize = filled.iter().map(|range| range.clone().filter(own).count()).sum();
                 prose.own += whole - inside;
             }
         }
@@ -180,10 +207,12 @@ impl Prose {
     }
 }
 
-/// A hash of a sentence's words.
-fn wording(response: &Parsed, tokens: &Range<usize>) -> u64 {
-    let words = response.reading.tokens[tokens.clone()].iter().filter(|token| token.kind != Kind::Mark);
-    words.fold(0, |hash: u64, token| (hash ^ token.hash).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(9))
+/// A hash of a sentence's words, and how many there are.
+fn wording(tokens: &[Token]) -> (u64, usize) {
+    let words = tokens.iter().filter(|token| token.kind != Kind::Mark);
+    words.fold((0, 0), |(hash, count): (u64, usize), token| {
+        ((hash ^ token.hash).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(9), count + 1)
+    })
 }
 
 /// Whether so many different sentences of one pattern are fillings of a template. Two of few words may be chance.
@@ -191,27 +220,36 @@ fn is_template(pattern: Pattern, times: usize) -> bool {
     (times >= 2 && pattern.words >= 3) || (times >= 3 && pattern.words >= 1)
 }
 
-/// The tokens of a sentence that concepts, numbers and options fill, each once, in order.
-pub(crate) fn filled(response: &Parsed, sentence: usize) -> Vec<Range<usize>> {
+/// Adds the tokens of a sentence that concepts, numbers and options fill, each once, in order.
+fn fill(response: &Parsed, sentence: usize, all: &mut Vec<Range<usize>>) {
     let reading = &response.reading;
-    let mut all: Vec<Range<usize>> = reading.mentions_of(sentence).iter().map(|m| m.tokens.clone()).collect();
+    let from = all.len();
+    all.extend(reading.mentions_of(sentence).iter().map(|m| m.tokens.clone()));
     all.extend(reading.quantities_of(sentence).iter().map(|q| q.tokens.clone()));
     all.extend(response.named[sentence].iter().map(|named| named.start..named.end));
-    all.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
-    let mut end = 0;
-    all.retain_mut(|range| {
-        range.start = range.start.max(end);
+    all[from..].sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+    let (mut end, mut kept) = (0, from);
+    for at in from..all.len() {
+        let range = all[at].start.max(end)..all[at].end;
         end = end.max(range.end);
-        range.start < range.end
-    });
-    all
+        if !range.is_empty() {
+            all[kept] = range;
+            kept += 1;
+        }
+    }
+    all.truncate(kept);
 }
 
 /// Whether a sentence argues nothing: a row of keywords, all options in one breath, strange letters, no word of the case.
-fn is_empty(response: &Parsed, evidence: &EvidenceIndex, sentence: usize) -> bool {
+fn is_empty(
+    response: &Parsed,
+    evidence: &EvidenceIndex,
+    sentence: usize,
+    told: &Told,
+    filled: &[Range<usize>],
+) -> bool {
     let reading = &response.reading;
-    let range = reading.sentences[sentence].tokens.clone();
-    if !economy::says(response, evidence, sentence) {
+    if !told.says {
         return true;
     }
     let options = evidence.options.all.len();
@@ -219,16 +257,15 @@ fn is_empty(response: &Parsed, evidence: &EvidenceIndex, sentence: usize) -> boo
     if options >= 3 && (0..options).all(|option| named.iter().any(|n| n.option == option)) {
         return true;
     }
-    let (known, words) = economy::known_words(&reading.tokens[range.clone()], &reading.words[range.clone()]);
+    let (known, words) = told.known;
     if (known as f64) < KNOWN * words as f64 {
         return true;
     }
-    let filled = filled(response, sentence);
     let side_by_side = filled.windows(2).filter(|pair| pair[0].end == pair[1].start).count();
     let cued = reading.cues_of(sentence).iter().any(|cue| cue.value.has(Cues::VERB | Cues::VERDICT));
     // A verb within a name ("increased fremitus") makes no sentence.
     let mut names = filled.iter().peekable();
-    let mut verb = range.into_iter().filter(|&at| {
+    let mut verb = reading.sentences[sentence].tokens.clone().filter(|&at| {
         while names.next_if(|name| name.end <= at).is_some() {}
         names.peek().is_none_or(|name| at < name.start) && VERBS.has(reading.tokens[at].hash)
     });

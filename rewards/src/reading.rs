@@ -70,7 +70,20 @@ impl Reading {
         }
         let words = lexicon.vocabulary.look_up(&tokens);
         let sentences = sentences(text, &tokens);
-        let mut reading = Reading { tokens, words, sentences, ..Reading::default() };
+        // About as much as clinical prose holds: a vector that grows is copied each time.
+        let count = sentences.len();
+        let mut reading = Reading {
+            mentions: Vec::with_capacity(tokens.len() / 8 + 2),
+            cues: Vec::with_capacity(tokens.len() / 4 + 2),
+            quantity_sentences: Vec::with_capacity(count),
+            cue_ranges: Vec::with_capacity(count),
+            mention_ranges: Vec::with_capacity(count),
+            quantity_ranges: Vec::with_capacity(count),
+            tokens,
+            words,
+            sentences,
+            ..Reading::default()
+        };
         let mut terms = Vec::new();
         for index in 0..reading.sentences.len() {
             terms.clear();

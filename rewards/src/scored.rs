@@ -85,7 +85,7 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceSpan {
     /// Document id, or `question`, `option:KEY`, `turn:N`.
-    pub document: String,
+    pub document: Cow<'static, str>,
     /// Bytes of that document's text.
     pub span: Span,
 }

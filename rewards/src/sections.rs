@@ -251,10 +251,9 @@ fn json(text: &str) -> Sections {
         }
         return found;
     };
-    let field =
-        |names: &'static [&'static str]| names.iter().find_map(|name| Some((*name, json_field(text, start, name)?)));
-    for (names, is_answer) in [(REASONING_FIELDS, false), (ANSWER_FIELDS, true)] {
-        match field(names) {
+    let [reasoning, answer] = json_fields(text, start, [REASONING_FIELDS, ANSWER_FIELDS]);
+    for (names, field, is_answer) in [(REASONING_FIELDS, reasoning, false), (ANSWER_FIELDS, answer, true)] {
+        match field {
             Some((tag, (span, closed))) => {
                 if !closed {
                     found.defects.push(Defect { kind: DefectKind::Unclosed, tag, span: Some(span) });
@@ -282,9 +281,15 @@ fn json(text: &str) -> Sections {
             found.markup.push([at, from]);
         }
         let mut inside = from;
-        while let Some(offset) = text[inside.min(to)..to].find("\\n") {
-            found.markup.push([inside + offset, inside + offset + 2]);
-            inside += offset + 2;
+        while let Some(offset) = text[inside.min(to)..to].find('\\') {
+            inside += offset;
+            // Behind a backslash that is none may stand the line break's.
+            if text[inside..to].starts_with("\\n") {
+                found.markup.push([inside, inside + 2]);
+                inside += 2;
+            } else {
+                inside += 1;
+            }
         }
         at = at.max(to);
     }
@@ -294,35 +299,50 @@ fn json(text: &str) -> Sections {
     found
 }
 
-/// The value of a field: the inside of its string, or the bare value; and whether it ends.
-fn json_field(text: &str, from: usize, name: &str) -> Option<(Span, bool)> {
+/// A field's name, the span of its value, and whether the value ends.
+type Field = (&'static str, (Span, bool));
+
+/// Of each list of names the first that has a field, in one pass: its first value in the text.
+fn json_fields<const N: usize>(text: &str, from: usize, lists: [&'static [&'static str]; N]) -> [Option<Field>; N] {
+    let mut found: [Option<(usize, Field)>; N] = [None; N];
     let mut at = from;
-    loop {
-        at += text[at..].find(name)?;
-        let after = at + name.len();
-        let quoted = text[..at].ends_with('"') && text[after..].starts_with('"');
-        at = after;
-        if !quoted {
-            continue;
-        }
-        let rest = &text[after + 1..];
-        let Some(value) = rest.trim_start().strip_prefix(':').map(str::trim_start) else { continue };
-        let start = text.len() - value.len();
-        if let Some(inside) = value.strip_prefix('"') {
-            let mut escaped = false;
-            for (offset, byte) in inside.bytes().enumerate() {
-                match byte {
-                    _ if escaped => escaped = false,
-                    b'\\' => escaped = true,
-                    b'"' => return Some(([start + 1, start + 1 + offset], true)),
-                    _ => {}
-                }
+    while let Some(offset) = text[at..].find('"') {
+        at += offset + 1;
+        for (names, best) in lists.iter().zip(&mut found) {
+            // A name further down the list tells nothing any more.
+            let wanted = best.map_or(names.len(), |(rank, _)| rank);
+            let inside = &text[at..];
+            let named = names[..wanted]
+                .iter()
+                .position(|name| inside.strip_prefix(name).is_some_and(|behind| behind.starts_with('"')));
+            if let Some(rank) = named
+                && let Some(value) = json_value(text, at + names[rank].len() + 1)
+            {
+                *best = Some((rank, (names[rank], value)));
             }
-            return Some(([start + 1, text.len()], false));
         }
-        let end = value.find([',', '}', '\n']).unwrap_or(value.len());
-        return Some(([start, start + end], end < value.len()));
     }
+    found.map(|best| best.map(|(_, field)| field))
+}
+
+/// The value behind a field's name: the inside of its string, or the bare value; and whether it ends.
+fn json_value(text: &str, from: usize) -> Option<(Span, bool)> {
+    let value = text[from..].trim_start().strip_prefix(':')?.trim_start();
+    let start = text.len() - value.len();
+    if let Some(inside) = value.strip_prefix('"') {
+        let mut escaped = false;
+        for (offset, byte) in inside.bytes().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => return Some(([start + 1, start + 1 + offset], true)),
+                _ => {}
+            }
+        }
+        return Some(([start + 1, text.len()], false));
+    }
+    let end = value.find([',', '}', '\n']).unwrap_or(value.len());
+    Some(([start, start + end], end < value.len()))
 }
 
 #[cfg(test)]

@@ -48,6 +48,20 @@ fn derived_values_follow_from_their_formula_alone() {
     }
 }
 
+/// A test is the subject of general knowledge as often as of a result; with a value it is a result.
+#[test]
+fn the_values_of_a_test_are_claims() {
+    for (text, outcome) in [
+        ("Physical examination shows a blood pressure of 170/60 mm Hg.", Outcome::Supported),
+        ("Physical examination shows a blood pressure of 110/60 mm Hg.", Outcome::Contradicted),
+        ("A complete blood count reveals a hemoglobin of 18 g/dL.", Outcome::Unsupported),
+    ] {
+        assert!(has(VITALS, text, "quantity", outcome), "{text}: {:?}", verdicts(&score(VITALS, text)));
+    }
+    let found = verdicts(&score(VITALS, "A complete blood count shows anemia in most patients."));
+    assert!(found.iter().all(|(rule, _)| rule == "argument"), "{found:?}");
+}
+
 #[test]
 fn shown_arithmetic_is_worked_out_again() {
     for (text, outcome) in [

@@ -14,6 +14,8 @@ const COSTLY: f64 = 8.0;
 const GROWTH: f64 = 4.0;
 const LONG: usize = 2_000_000;
 const PARTS: usize = 16;
+/// Times that a text is measured before it counts as too slow.
+const TRIES: usize = 5;
 /// Seconds below which a time is as much the clock's as the rules'.
 const SHORT: f64 = 0.05;
 
@@ -56,7 +58,6 @@ fn time_is_linear_in_the_length() {
         .flat_map(|case| synth::references(case, 2, 2, synth::COLD_START))
         .map(|reference| reference.text.replace(['<', '>'], " ") + "\n\n")
         .collect();
-    let ordinary = bench.time(&prose, 1).min(bench.time(&prose, 1));
     let units = [
         // Tags, nested and unclosed.
         "<think>",
@@ -111,14 +112,18 @@ fn time_is_linear_in_the_length() {
         "\u{0}",
     ];
     for unit in units {
-        let (mut long, mut short) = (f64::INFINITY, 0.0_f64);
-        // A pause of the machine is no fault of a rule: one of three tries must keep both bounds.
-        let kept = (0..3).any(|_| {
-            long = long.min(bench.time(unit, 1));
-            short = short.max(bench.time(unit, PARTS));
-            long <= COSTLY * ordinary && (long <= GROWTH * short || long < SHORT)
-        });
-        let (cost, growth) = (long / ordinary, long / short);
-        assert!(kept, "{unit:?}: {cost:.1} times the time of prose, {growth:.1} times that of {PARTS} parts");
+        let (mut cost, mut growth) = (f64::INFINITY, f64::INFINITY);
+        // What else runs on the machine slows the caches down for a while: what is compared is measured within one try,
+        // and the least ratio of a few tries counts.
+        for _ in 0..TRIES {
+            let long = bench.time(unit, 1);
+            cost = cost.min(long / bench.time(&prose, 1));
+            growth = growth.min(if long < SHORT { 1.0 } else { long / bench.time(unit, PARTS) });
+            if cost <= COSTLY && growth <= GROWTH {
+                break;
+            }
+        }
+        assert!(cost <= COSTLY, "{unit:?}: {cost:.1} times the time of prose");
+        assert!(growth <= GROWTH, "{unit:?}: {growth:.1} times the time of {PARTS} parts");
     }
 }

@@ -5,8 +5,12 @@
 use std::sync::Arc;
 
 use attending_datasets::{Case, synth};
-use attending_rewards::{Preset, Response, Rubric, Scored, Scorer, score_batch};
+use attending_rewards::{Preset, Response, Rubric, Scorer, score_batch};
 use proptest::prelude::*;
+
+#[path = "../fuzz/src/lib.rs"]
+#[allow(dead_code, unreachable_pub)] // One check of many; a library there, a module here.
+mod targets;
 
 /// The pieces that responses are made of, and those that break parsers.
 const PIECES: &[&str] = &[
@@ -49,23 +53,6 @@ fn text() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
 
-fn check(scored: &Scored, case: &Case, response: &Response) {
-    for value in scored.objectives.values().flatten() {
-        assert!((0.0..=1.0).contains(value), "{value}");
-    }
-    for check in &scored.checks {
-        let own = if check.field.is_some() { &response.reasoning } else { &response.text };
-        let own = own.as_deref().unwrap_or("");
-        if let Some([start, end]) = check.response {
-            assert!(own.get(start..end).is_some(), "{check:?} in {own:?}");
-        }
-        for evidence in &check.evidence {
-            let document = attending_rewards::offsets::document_text(case, &evidence.document).unwrap();
-            assert!(document.get(evidence.span[0]..evidence.span[1]).is_some(), "{check:?}");
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -80,7 +67,7 @@ proptest! {
         for (_, preset) in Preset::ALL {
             let scorer = Scorer::new(Rubric::preset(preset));
             let scored = scorer.score(&case, &scorer.index(&case), &response);
-            check(&scored, &case, &response);
+            targets::within(&scored, &case, &response);
         }
     }
 

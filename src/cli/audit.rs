@@ -4,14 +4,18 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use attending_datasets::{Choice, DataError};
-use attending_eval::audit::{Audit, AuditError, Auditor, Cases, Columns, Layout, Thresholds};
+use attending_eval::audit::{
+    Audit, AuditError, Auditor, Cases, Columns, Layout, Posted, Program, RewardFunction, Thresholds,
+};
 use attending_eval::report::Page;
-use attending_rewards::RubricFile;
 use clap::Args;
 
+use super::rubric::RubricArgs;
+use crate::evaluation::http::{Http, shown};
 use crate::trainer::write_whole;
 
 /// Audit the rewards of responses
@@ -21,25 +25,38 @@ use crate::trainer::write_whole;
   attending audit runs/first/held_out/*.jsonl --cases held_out.jsonl --report audit/
   attending audit 40.jsonl --json > audit.json                       verl's rollouts, their own scores alone
   attending audit answers.csv --cases cases.jsonl --map text=reply,case=question_id,rewards=score,labels=ok
+  attending audit samples_medqa.jsonl --cases cases.jsonl --format plain                lm-eval's --log_samples
   attending audit answers.jsonl --cases cases.jsonl --rubric ward.toml --thresholds audit.toml
+  attending audit answers.jsonl --cases cases.jsonl --reward-command 'python scripts/reward_function.py verl mine.py'
 
 Answers seven questions: distributions and correlations; flat groups and advantages under each estimator; why a response
 got its number; which tricks would pay; whether the reward reads what it should; agreement with people (`labels`); a
 second opinion over the steps. With --cases the responses are scored by the rubric; without, only the rewards in the
-file are looked at. The report holds the texts of responses; everything else holds ids and numbers.
+file are looked at. With --reward-command or --reward-url, tricks, faults and exchanges are tried on that function, and the
+rubric's objectives stand beside its reward. The report holds the texts of responses; everything else holds ids and numbers.
 Exit status: 0 nothing beyond the thresholds, 1 findings, 2 bad input, 3 failed.")]
 pub(super) struct AuditArgs {
-    /// Responses: ours, TRL's completions, verl's rollouts (JSON Lines), or any JSON Lines or CSV with --map
+    /// Responses: ours, TRL's completions, verl's rollouts, lm-eval's samples (JSON Lines), inspect's log (JSON), or any JSON
+    /// Lines or CSV with --map
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Cases that they answer, in any layout that `attending data` reads
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
-    /// How to score: a rubric file (TOML), or the name of a preset
-    #[arg(long, value_name = "FILE|PRESET", default_value = "crpo", visible_alias = "preset")]
-    rubric: String,
+    #[command(flatten)]
+    rubric: RubricArgs,
+    /// Audits a reward function of your own in place of the rubric's reward: a command that reads
+    /// {"op":"score","items":[{"case":..,"response":..}]}, one JSON object a line, and writes {"scores":[{"value":0.7}]}
+    #[arg(long, value_name = "COMMAND", requires = "cases")]
+    reward_command: Option<String>,
+    /// The same over HTTP: the address that these objects are posted to, such as http://127.0.0.1:8080/score
+    #[arg(long, value_name = "URL", requires = "cases", conflicts_with = "reward_command")]
+    reward_url: Option<String>,
+    /// Longest wait for one reply of the reward function (64 responses), seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
+    reward_timeout: f64,
     /// Layout of the responses; without it, their first records show it
-    #[arg(long, value_parser = ["native", "trl", "verl"], conflicts_with = "map")]
+    #[arg(long, value_parser = Layout::NAMED.map(|(name, _)| name), conflicts_with = "map")]
     layout: Option<String>,
     /// Columns of the responses: text=..., case, prompt, sample, step, group, model, reasoning, rewards=a;b, labels=c;d
     #[arg(long, value_name = "LIST")]
@@ -67,8 +84,10 @@ pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
         // Before the work: nobody wants to learn it afterwards.
         check_folder(folder, args.force)?;
     }
-    let mut auditor =
-        Auditor::new(RubricFile::open(&args.rubric).map_err(AuditError::from)?)?.skipping_bad(args.skip_bad);
+    let mut auditor = Auditor::new(args.rubric.file()?)?.skipping_bad(args.skip_bad);
+    if let Some(function) = reward_function(args)? {
+        auditor = auditor.with_reward_function(function);
+    }
     if let Some(path) = &args.thresholds {
         auditor = auditor.with_thresholds(Thresholds::open(path)?);
     }
@@ -94,6 +113,27 @@ pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
     Ok(if audit.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
+/// The function that is audited, where there is one.
+fn reward_function(args: &AuditArgs) -> Result<Option<RewardFunction>, AuditError> {
+    let timeout = Duration::try_from_secs_f64(args.reward_timeout).ok().filter(|timeout| !timeout.is_zero());
+    let timeout = timeout.ok_or_else(|| {
+        let seconds = args.reward_timeout;
+        DataError::Argument(format!("--reward-timeout is {seconds}, expected a number of seconds above 0"))
+    })?;
+    Ok(match (&args.reward_command, &args.reward_url) {
+        (Some(command), _) => {
+            let program = Program::start(command, timeout)
+                .map_err(|problem| AuditError::RewardFunction { name: command.clone(), problem })?;
+            Some(RewardFunction::new(command, program))
+        }
+        (None, Some(url)) => {
+            let http = Http::new(url.clone(), None, timeout);
+            Some(RewardFunction::new(shown(url), Posted::new(http)))
+        }
+        (None, None) => None,
+    })
+}
+
 fn check_folder(folder: &Path, force: bool) -> Result<(), AuditError> {
     let fail = |reason| DataError::Write { file: folder.display().to_string(), reason };
     std::fs::create_dir_all(folder).map_err(fail)?;
@@ -102,7 +142,7 @@ fn check_folder(folder: &Path, force: bool) -> Result<(), AuditError> {
 }
 
 fn write(folder: &Path, page: &Page, json: &str) -> Result<()> {
-    write_whole(&folder.join("report.html"), page.to_html().as_bytes())?;
+    page.write(folder)?;
     Ok(write_whole(&folder.join("audit.json"), json.as_bytes())?)
 }
 
@@ -113,8 +153,14 @@ fn table(audit: &Audit, report: Option<&Path>) -> String {
     let mut line = |line: String| {
         let _ = writeln!(text, "{line}");
     };
+    if let Some(name) = &audit.reward_function {
+        line(format!("reward: {name}"));
+    }
     if audit.skipped > 0 {
         line(format!("{} malformed records left out", audit.skipped));
+    }
+    for (what, count) in &audit.left_out {
+        line(format!("{count} {what}, left out"));
     }
     line(format!("{:<28}{:>9}{:>22}{:>10}", "", "mean", "95 %", "scored"));
     for d in &audit.distributions {
@@ -139,7 +185,7 @@ fn table(audit: &Audit, report: Option<&Path>) -> String {
         line(format!("  {}. {}", finding.question, finding.message));
     }
     if let Some(folder) = report {
-        line(format!("report: {}", folder.join("report.html").display()));
+        line(format!("report: {}", folder.join(Page::FILE).display()));
     }
     text
 }

@@ -28,8 +28,8 @@ use crate::trainer::{Interrupt, TrainError, source};
   attending eval --rescore evals/qwen/medqa-generate --benchmark medqa --data data/ --rubric ward.toml
 
 The same call again goes on where it stopped: finished samples are never asked again. The run's folder holds settings.json,
-samples.jsonl (responses as they came), scored.jsonl (each with its checks), results.json, and errors.jsonl where samples
-failed; `attending compare` compares two of them. A --config file (TOML) holds options by name, with _ for -:
+samples.jsonl (responses as they came), scored.jsonl (each with its checks), results.json, report.html (the same to read,
+one file), and errors.jsonl where samples failed; `attending compare` compares two of them. A --config file (TOML) holds options by name, with _ for -:
   benchmark = [\"medqa\", \"pubmedqa\"]
   model = [\"before.gguf\", \"runs/first/checkpoints/latest\"]
   protocol = \"generate\"")]

@@ -18,10 +18,12 @@ mod serve;
 mod sft;
 mod tokenizer;
 mod train;
+mod validate_rewards;
 
 use std::process::ExitCode;
 
 use attending_eval::EvalError;
+use attending_eval::audit::AuditError;
 use clap::{Parser, Subcommand};
 
 use crate::trainer::{RunDirError, TrainError};
@@ -48,6 +50,8 @@ enum Command {
     Score(score::ScoreArgs),
     /// See what a reward pays for: distributions, groups, tricks, agreement with people
     Audit(audit::AuditArgs),
+    /// Measure how far the reward's own verifiers can be trusted, on labelled data
+    ValidateRewards(validate_rewards::ValidateArgs),
     /// Score responses over HTTP, for trainers elsewhere
     #[cfg(feature = "serve")]
     Serve(serve::ServeArgs),
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Score(args) => score::run(args),
         Command::Audit(args) => audit::run(args),
+        Command::ValidateRewards(args) => validate_rewards::run(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args),
         Command::Data(args) => data::run(args),
@@ -118,6 +123,9 @@ fn status(error: &anyhow::Error) -> u8 {
             return error.status();
         }
         if let Some(error) = cause.downcast_ref::<EvalError>() {
+            return error.status();
+        }
+        if let Some(error) = cause.downcast_ref::<AuditError>() {
             return error.status();
         }
         if let Some(error) = cause.downcast_ref::<std::io::Error>() {

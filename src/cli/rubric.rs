@@ -1,4 +1,4 @@
-//! How responses are scored: the arguments that `score` and `serve` share.
+//! How responses are scored: the arguments that `score`, `audit` and `serve` share.
 
 use attending_datasets::DataError;
 use attending_rewards::{Format, RubricFile, Scorer};
@@ -19,11 +19,11 @@ pub(super) struct RubricArgs {
 }
 
 impl RubricArgs {
-    /// The scorer of the rubric, with the arguments over it.
+    /// The rubric, with the arguments over it.
     ///
     /// # Errors
     /// The rubric cannot be read, or a weight is no weight.
-    pub(super) fn scorer(&self) -> Result<Scorer, DataError> {
+    pub(super) fn file(&self) -> Result<RubricFile, DataError> {
         let bad = |message: String| DataError::Argument(message);
         let mut file = RubricFile::open(&self.rubric).map_err(|error| bad(error.to_string()))?;
         if let Some(format) = self.format.as_deref().and_then(Format::named) {
@@ -38,6 +38,14 @@ impl RubricArgs {
             }
             file.rubric = file.rubric.with_weights(weights).map_err(|error| bad(format!("--weights: {error}")))?;
         }
-        file.scorer().map_err(|error| bad(error.to_string()))
+        Ok(file)
+    }
+
+    /// The scorer of [`RubricArgs::file`].
+    ///
+    /// # Errors
+    /// As there, or a lexicon cannot be read.
+    pub(super) fn scorer(&self) -> Result<Scorer, DataError> {
+        self.file()?.scorer().map_err(|error| DataError::Argument(error.to_string()))
     }
 }

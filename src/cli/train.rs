@@ -18,7 +18,7 @@ const CLINIC: (&str, &str) = ("configs/clinic.toml (built in)", include_str!("..
 #[command(after_help = "Examples:
   attending train                                    the embedded model on the synthetic clinic
   attending train --model SmolLM2-135M-Instruct --cases medqa.jsonl --set trainer.steps=5
-  attending train --config configs/medqa.toml --plan
+  attending train --config configs/clinical-r1-3b.toml --plan
   attending train --run runs/first --resume")]
 pub(super) struct TrainArgs {
     #[command(flatten)]
@@ -42,12 +42,12 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         source.text(CLINIC.0, CLINIC.1)?;
     }
     args.config.apply(&mut source)?;
-    let config = source.resolve()?;
     if args.plan {
-        let text = plan::of_run(&config)?;
+        let text = plan::of_run(&source.resolve_to_plan()?)?;
         std::io::stdout().write_all(text.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
+    let config = source.resolve()?;
     let interrupt = Interrupt::on_ctrl_c()?;
     let run = run.open()?;
     let ending = reinforce::run(&config, &run, args.resume, &interrupt)?;

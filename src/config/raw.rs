@@ -145,9 +145,9 @@ section! {
 section! {
     /// `[rewards]`
     Rewards {
-        /// `crpo`, `clinical-r1` or `accuracy-only`.
+        /// `crpo`, `clinical-r1` or `accuracy-only`, or a rubric file (TOML) as `attending score --rubric` reads it.
         preset: String = "crpo".to_owned(),
-        /// Weight of each objective; those not named keep their defaults.
+        /// Weight of each objective; those not named are the rubric's.
         weights: Weights = Weights::default(),
         /// Share of responses that could not be scored above which the run stops.
         max_unscorable: f64 = 0.05,
@@ -225,6 +225,8 @@ section! {
         kl: String = "k3".to_owned(),
         /// Weight of the KL term (TRL `beta`); 0: no reference model.
         kl_coefficient: f64 = 0.001,
+        /// Where a GPU keeps the reference model's weights: `device`, or `host`, from where they travel for each pass.
+        reference: String = "device".to_owned(),
         /// Weight of the entropy bonus.
         entropy_coefficient: f64 = 0.0,
         /// Optimiser steps a batch of rollouts.
@@ -251,6 +253,8 @@ section! {
         schedule: String = "constant".to_owned(),
         /// Optimiser steps over which the learning rate rises from 0.
         warmup_steps: usize = 0,
+        /// Where a GPU keeps master weights and moments: `device`, or `host`, from where they travel for each step.
+        states: String = "device".to_owned(),
     }
 }
 
@@ -263,6 +267,9 @@ section! {
         seed: u64 = 0,
         /// `auto`, `cpu`, `cuda` or, of several, `cuda:1`: where rollouts and gradients are computed.
         device: String = "auto".to_owned(),
+        /// Whether a GPU adds up in one order everywhere, so that a seed gives the same losses run to run. Fused attention
+        /// is faster without.
+        deterministic: bool = true,
         /// Most packed tokens of one micro-batch.
         max_packed_tokens: usize = 16384,
         /// What is kept for the backward: `auto`, `input`, `attention` or `all`.

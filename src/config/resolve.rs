@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use attending_rewards::advantage::{self, Constrained, Constraint, Estimator, Gate, ScalarSource, Whiten};
-use attending_rewards::{Objective, Preset};
+use attending_rewards::{Objective, Preset, RubricError, RubricFile};
 
 use super::error::ConfigError;
 use super::raw::RawConfig;
 use super::source::Places;
-use super::{DeviceChoice, Dtype, ModelPath, OverLong, RunConfig};
+use super::{DeviceChoice, Dtype, Memory, ModelPath, OverLong, RunConfig};
 use crate::model::Saved;
+use crate::model::config::RopeOverride;
 use crate::objective::{Aggregation, Kl, KlLoss, Loss, PolicyConfig};
 use crate::optim::ScheduleKind;
 
@@ -35,11 +36,20 @@ const SAVED: &[(&str, Saved)] = &[("input", Saved::Input), ("attention", Saved::
 /// Names of the KL terms.
 const KLS: &[(&str, Kl)] = &[("k2", Kl::K2), ("k3", Kl::K3), ("k3+", Kl::K3Plus)];
 
-/// Checks every value.
+/// Checks every value, and that this build has the device.
 pub(super) fn resolve(raw: RawConfig, places: &Places) -> Result<RunConfig, ConfigError> {
+    Checker { places }.device_available(&raw)?;
+    to_plan(raw, places)
+}
+
+/// Checks every value; the device may be one that this build does not have.
+pub(super) fn to_plan(mut raw: RawConfig, places: &Places) -> Result<RunConfig, ConfigError> {
     let check = Checker { places };
     check.not_available(&raw)?;
+    let mut rubric = check.rubric(&raw.rewards.preset)?;
+    check.take_over(&rubric, &mut raw);
     check.numbers(&raw)?;
+    check.weigh(&mut rubric, &raw)?;
     let device = check.device(&raw.trainer.device)?;
     let config = RunConfig {
         model: match raw.model.path.as_str() {
@@ -47,22 +57,36 @@ pub(super) fn resolve(raw: RawConfig, places: &Places) -> Result<RunConfig, Conf
             "embedded" => ModelPath::Embedded,
             path => ModelPath::File(PathBuf::from(path)),
         },
+        rope_override: check.rope_override(&raw.model.rope_override)?,
         over_long: check.name("data.over_long", &raw.data.over_long, OverLong::NAMES)?,
-        advantage: check.advantage(&raw)?,
+        advantage: check.advantage(&raw, rubric.rubric.preset)?,
         policy: check.policy(&raw)?,
         aggregation: check.name("objective.aggregation", &raw.objective.aggregation, AGGREGATIONS)?,
         schedule: check.name("optim.schedule", &raw.optim.schedule, SCHEDULES)?,
         device,
         dtype: check.dtype(&raw.model.dtype, device)?,
+        states: check.name("optim.states", &raw.optim.states, Memory::NAMES)?,
+        reference: check.name("objective.reference", &raw.objective.reference, Memory::NAMES)?,
         saved: match raw.trainer.saved.as_str() {
             "auto" => None,
             other => Some(check.name("trainer.saved", other, SAVED)?),
         },
+        rubric,
         raw,
     };
     check.one_of("prompt.format", &config.raw.prompt.format, &["think_answer", "dx_conclusion", "plain"])?;
-    check.preset(&config.raw.rewards.preset)?;
     Ok(config)
+}
+
+/// The weight of each objective.
+fn weights(raw: &RawConfig) -> [(Objective, f64); 4] {
+    let weights = &raw.rewards.weights;
+    [
+        (Objective::Accuracy, weights.accuracy),
+        (Objective::Faithfulness, weights.faithfulness),
+        (Objective::Comprehensiveness, weights.comprehensiveness),
+        (Objective::Format, weights.format),
+    ]
 }
 
 struct Checker<'a> {
@@ -81,16 +105,58 @@ impl Checker<'_> {
         }
     }
 
-    /// A preset that training may use: what judges the training must never be trained on.
-    fn preset(&self, text: &str) -> Result<(), ConfigError> {
-        let trainable: Vec<_> = Preset::ALL.into_iter().filter(|(_, preset)| preset.is_trainable()).collect();
-        if Preset::named(text).is_ok_and(|preset| !preset.is_trainable()) {
+    /// A rubric that training may use: what judges the training must never be trained on.
+    fn rubric(&self, text: &str) -> Result<RubricFile, ConfigError> {
+        let key = "rewards.preset";
+        let file = RubricFile::open(text).map_err(|error| match error {
+            RubricError::Read { reason, .. } if !text.contains(['.', '/', '\\']) => {
+                let names: Vec<&str> =
+                    Preset::ALL.iter().filter(|(_, preset)| preset.is_trainable()).map(|(name, _)| *name).collect();
+                self.wrong(
+                    key,
+                    format!("is \"{text}\"; it must be one of {}, or a rubric file ({reason})", names.join(", ")),
+                )
+            }
+            error => self.wrong(key, format!("names a rubric that cannot be used: {error}")),
+        })?;
+        if !file.rubric.preset.is_trainable() {
+            let name = file.rubric.preset.name();
             return Err(self.wrong(
-                "rewards.preset",
-                format!("is \"{text}\", the second opinion that no model is trained on; `attending score --rubric {text}` scores by it"),
+                key,
+                format!("is \"{text}\", the second opinion that no model is trained on; `attending score --rubric {name}` scores by it"),
             ));
         }
-        self.name("rewards.preset", text, &trainable).map(|_| ())
+        Ok(file)
+    }
+
+    /// Weights and gates that the run configuration does not give are the rubric's; what the run used is thus written down.
+    fn take_over(&self, file: &RubricFile, raw: &mut RawConfig) {
+        let (weights, gates) = (&mut raw.rewards.weights, &mut raw.advantage.gates);
+        for (objective, weight, gate) in [
+            (Objective::Accuracy, &mut weights.accuracy, &mut gates.accuracy),
+            (Objective::Faithfulness, &mut weights.faithfulness, &mut gates.faithfulness),
+            (Objective::Comprehensiveness, &mut weights.comprehensiveness, &mut gates.comprehensiveness),
+            (Objective::Format, &mut weights.format, &mut gates.format),
+        ] {
+            if !self.places.has(&format!("rewards.weights.{}", objective.name())) {
+                *weight = file.rubric.weights.get(&objective).copied().unwrap_or(0.0);
+            }
+            if !self.places.has(&format!("advantage.gates.{}", objective.name())) {
+                let own = file.rubric.gates.get(&objective).copied().unwrap_or(Gate::None);
+                *gate = GATES.iter().find(|(_, gate)| *gate == own).map_or("none", |(name, _)| name).to_owned();
+            }
+        }
+    }
+
+    /// Puts the weights of the run into its rubric. The published scalar has none of its own.
+    fn weigh(&self, file: &mut RubricFile, raw: &RawConfig) -> Result<(), ConfigError> {
+        if file.rubric.preset == Preset::ClinicalR1 {
+            return Ok(());
+        }
+        let weighted =
+            file.rubric.clone().with_weights(weights(raw).map(|(objective, weight)| (objective.name(), weight)));
+        file.rubric = weighted.map_err(|error| self.wrong("rewards.weights", format!("cannot be used: {error}")))?;
+        Ok(())
     }
 
     fn one_of(&self, key: &str, text: &str, names: &[&str]) -> Result<(), ConfigError> {
@@ -121,6 +187,23 @@ impl Checker<'_> {
         }
     }
 
+    fn rope_override(&self, text: &str) -> Result<Option<RopeOverride>, ConfigError> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let (kind, factor) = text.split_once(':').unwrap_or((text, ""));
+        match (kind, factor.parse::<f64>()) {
+            ("linear", Ok(factor)) if factor >= 1.0 && factor.is_finite() => Ok(Some(RopeOverride::Linear(factor))),
+            ("yarn", Ok(factor)) if factor >= 1.0 && factor.is_finite() => Ok(Some(RopeOverride::Yarn(factor))),
+            _ => Err(self.wrong(
+                "model.rope_override",
+                format!(
+                    "is \"{text}\"; it must be linear:FACTOR or yarn:FACTOR with a factor of at least 1, as yarn:4"
+                ),
+            )),
+        }
+    }
+
     fn kl(&self, text: &str) -> Result<Kl, ConfigError> {
         if text == "k1" {
             return Err(
@@ -145,9 +228,9 @@ impl Checker<'_> {
         })
     }
 
-    fn advantage(&self, raw: &RawConfig) -> Result<advantage::Config, ConfigError> {
+    fn advantage(&self, raw: &RawConfig, preset: Preset) -> Result<advantage::Config, ConfigError> {
         use Objective::{Accuracy, Comprehensiveness, Faithfulness, Format};
-        let (weights, gates) = (&raw.rewards.weights, &raw.advantage.gates);
+        let gates = &raw.advantage.gates;
         let mut by_objective = BTreeMap::new();
         for (objective, text) in [
             (Accuracy, &gates.accuracy),
@@ -158,7 +241,7 @@ impl Checker<'_> {
             by_objective.insert(objective, self.name(&format!("advantage.gates.{}", objective.name()), text, GATES)?);
         }
         // The published preset is a scalar of its own; the vector's weights do not enter it.
-        let scalar = if raw.rewards.preset == "clinical-r1" { ScalarSource::Preset } else { ScalarSource::Weighted };
+        let scalar = if preset == Preset::ClinicalR1 { ScalarSource::Preset } else { ScalarSource::Weighted };
         let estimator = self.name("advantage.estimator", &raw.advantage.estimator, Estimator::NAMES)?;
         if scalar == ScalarSource::Preset && !estimator.is_scalar() {
             return Err(self.wrong(
@@ -172,12 +255,7 @@ impl Checker<'_> {
         }
         Ok(advantage::Config {
             estimator,
-            weights: BTreeMap::from([
-                (Accuracy, weights.accuracy),
-                (Faithfulness, weights.faithfulness),
-                (Comprehensiveness, weights.comprehensiveness),
-                (Format, weights.format),
-            ]),
+            weights: weights(raw).into(),
             gates: by_objective,
             floor: raw.advantage.floor,
             whiten: self.name("advantage.whiten", &raw.advantage.whiten, WHITENS)?,
@@ -223,27 +301,35 @@ impl Checker<'_> {
         }
     }
 
-    /// Values that the format knows and this build does not.
+    fn refuse(&self, key: &str, what: &'static str) -> Result<(), ConfigError> {
+        Err(ConfigError::NotAvailable { place: self.places.of(key), key: key.to_owned(), what })
+    }
+
+    /// Devices and types that only a build with CUDA has.
+    fn device_available(&self, raw: &RawConfig) -> Result<(), ConfigError> {
+        if cfg!(feature = "cuda") {
+            return Ok(());
+        }
+        if let DeviceChoice::Cuda(_) = self.device(&raw.trainer.device)? {
+            let what = "it was built without CUDA (cargo's --features cuda); use cpu";
+            return self.refuse("trainer.device", what);
+        }
+        if raw.model.dtype == "bf16" {
+            return self.refuse("model.dtype", "bf16 needs a CUDA device; use f32");
+        }
+        Ok(())
+    }
+
+    /// Values that the format knows and no build does.
     fn not_available(&self, raw: &RawConfig) -> Result<(), ConfigError> {
-        let refuse = |key: &str, what: &'static str| {
-            Err(ConfigError::NotAvailable { place: self.places.of(key), key: key.to_owned(), what })
-        };
         match raw.rollout.engine.as_str() {
             "local" => {}
-            "remote" => return refuse("rollout.engine", "remote rollouts come with a later release; use local"),
+            "remote" => return self.refuse("rollout.engine", "remote rollouts come with a later release; use local"),
             other => return Err(self.not_one_of("rollout.engine", other, &["local"])),
-        }
-        if !cfg!(feature = "cuda") {
-            if let DeviceChoice::Cuda(_) = self.device(&raw.trainer.device)? {
-                return refuse("trainer.device", "it was built without CUDA (cargo's --features cuda); use cpu");
-            }
-            if raw.model.dtype == "bf16" {
-                return refuse("model.dtype", "bf16 needs a CUDA device; use f32");
-            }
         }
         match raw.advantage.estimator.as_str() {
             "gigpo" => {
-                refuse("advantage.estimator", "gigpo needs multi-turn training, which comes with a later release")
+                self.refuse("advantage.estimator", "gigpo needs multi-turn training, which comes with a later release")
             }
             _ => Ok(()),
         }
@@ -368,6 +454,11 @@ mod tests {
                 "--set: `advantage.constrained.targets.format` is 2; it must be within 0 and 1",
             ),
             (
+                "model.rope_override=yarn",
+                "--set: `model.rope_override` is \"yarn\"; it must be linear:FACTOR or yarn:FACTOR with a factor of at \
+                 least 1, as yarn:4",
+            ),
+            (
                 "rollout.engine=remote",
                 "--set: `rollout.engine` is not available in this build: remote rollouts come with a later release; use \
                  local",
@@ -393,6 +484,47 @@ mod tests {
         // One default for training and for scoring.
         assert_eq!(config.advantage.weights, attending_rewards::Rubric::default().weights);
         assert_eq!(config.advantage.constrained, attending_rewards::advantage::Constrained::default());
+    }
+
+    /// A file of `attending score` says what the training pays for; what the run configuration gives stands over it.
+    #[test]
+    fn a_rubric_file_is_trained_by() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ward.toml");
+        let text = "weights = { faithfulness = 0.25, format = 0 }\n[gates]\nfaithfulness = \"none\"\n[thresholds]\nlength_words = 300\n";
+        std::fs::write(&path, text).unwrap();
+        let preset = format!("rewards.preset={}", path.display());
+        let mut source = ConfigSource::default();
+        source.set(&preset).unwrap();
+        source.set("rewards.weights.format=0.2").unwrap();
+        let config = source.resolve().unwrap();
+        let weights: Vec<f64> = config.rubric.rubric.weights.values().copied().collect();
+        assert_eq!(weights, [1.0, 0.25, 0.3, 0.2]);
+        assert_eq!(config.advantage.weights, config.rubric.rubric.weights);
+        assert_eq!(config.advantage.gates[&attending_rewards::Objective::Faithfulness], super::Gate::None);
+        assert_eq!(config.rubric.rubric.thresholds.length_words, 300.0);
+        // What is written down reads back to the same run.
+        let mut again = ConfigSource::default();
+        again.text("config.toml", &config.to_toml()).unwrap();
+        assert_eq!(again.resolve().unwrap(), config);
+
+        std::fs::write(&path, "[weights]\nfaithfullness = 1\n").unwrap();
+        let error = refusal(&preset);
+        assert!(
+            error.contains("ward.toml:2: unknown key `weights.faithfullness`; did you mean `weights.faithfulness`?"),
+            "{error}"
+        );
+        std::fs::write(&path, "preset = \"held-out\"\n").unwrap();
+        assert!(refusal(&preset).contains("the second opinion that no model is trained on"));
+        std::fs::write(&path, "verifiers = [\"answer\"]\n").unwrap();
+        let mut source = ConfigSource::default();
+        source.set(&preset).unwrap();
+        source.set("rewards.weights.format=0.2").unwrap();
+        let error = source.resolve().unwrap_err().to_string();
+        assert!(error.contains("format has a weight, but the rubric runs no verifier that can earn it"), "{error}");
+        assert!(
+            refusal("rewards.preset=crop").starts_with("--set: `rewards.preset` is \"crop\"; it must be one of crpo, ")
+        );
     }
 
     #[test]

@@ -28,6 +28,11 @@ pub struct ConfigSource {
 pub(super) struct Places(BTreeMap<String, String>);
 
 impl Places {
+    /// Whether `key` was given.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// The place of `key`, or of the section or table that it stands in.
     pub(super) fn of(&self, key: &str) -> String {
         self.0.get(key).cloned().unwrap_or_else(|| "configuration".to_owned())
@@ -104,13 +109,19 @@ impl ConfigSource {
 
     /// Whether `section.key` was given by any layer.
     pub fn is_given(&self, key: &str) -> bool {
-        self.places.0.contains_key(key)
+        self.places.has(key)
     }
 
     /// Checks all values and gives the configuration that the run uses.
     pub fn resolve(self) -> Result<RunConfig, ConfigError> {
         let raw = RawConfig::deserialize_from(self.table, &self.places)?;
         resolve::resolve(raw, &self.places)
+    }
+
+    /// As [`ConfigSource::resolve`], for a plan: the device may be one that this build does not have.
+    pub fn resolve_to_plan(self) -> Result<RunConfig, ConfigError> {
+        let raw = RawConfig::deserialize_from(self.table, &self.places)?;
+        resolve::to_plan(raw, &self.places)
     }
 }
 

@@ -13,6 +13,11 @@ use super::gemm::{Options, Shape, Stored, matmul};
 use super::ops::{self, Arranged, Heads, Order, Running, Tile, Turn};
 use crate::prefix::Node;
 
+/// Rows of scores start at multiples of this many values: of 16 bytes in either type.
+const GRAIN: usize = 8;
+/// Tiles on the diagonal are multiples of this many keys wide.
+const WIDTHS: usize = 256;
+
 /// How the scores are cut into tiles.
 #[derive(Debug, Clone, Copy)]
 pub struct Tiles {
@@ -52,10 +57,11 @@ pub struct KeysValues<'a, S> {
     pub v: Slice<'a, S>,
 }
 
-/// Gradients in f32: by the folded queries, by the keys and by the values as these are laid out.
+/// Gradients in f32: by the queries, whose order is given, by the keys and by the values as these are laid out.
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub struct Gradients {
+    pub order: Order,
     pub dq: Buffer<f32>,
     pub dk: Buffer<f32>,
     pub dv: Buffer<f32>,
@@ -73,11 +79,14 @@ impl Attention<'_> {
             let end = position(node.subtree_end);
             for at in (node.start..node.end).step_by(self.tiles.keys.max(1)) {
                 let keys = self.tiles.keys.min(node.end - at);
-                // Rows of scores start at multiples of 16 bytes in either type.
-                let stride = keys.next_multiple_of(8);
-                let rows = (self.tiles.scores / (self.heads.kv_heads * self.heads.group * stride)).max(1);
+                let scores = self.heads.kv_heads * self.heads.group * keys.next_multiple_of(GRAIN);
+                let rows = (self.tiles.scores / scores).max(1);
                 for begin in (position(at)..end).step_by(rows) {
                     let count = rows.min(end - begin);
+                    // No row of this tile sees keys behind its last; few widths, so that few products are prepared.
+                    let last = self.rows[begin + count - 1] as usize;
+                    let keys = keys.min((last + 1 - at).next_multiple_of(WIDTHS));
+                    let stride = keys.next_multiple_of(GRAIN);
                     let tile = Tile {
                         begin: begin as i32,
                         group: self.heads.group as i32,
@@ -133,7 +142,7 @@ impl Attention<'_> {
     }
 
     fn options<S>(&self, scale: f32, accumulate: bool) -> Options<'static, S> {
-        Options { scale, accumulate, batch: self.heads.kv_heads, bias: None }
+        Options { scale, accumulate, batch: self.heads.kv_heads, ..Options::default() }
     }
 
     /// From folded queries the output, token-major `[rows, heads * dim]`, and the folded log-sum-exps.
@@ -200,6 +209,7 @@ impl Attention<'_> {
         let from = (Arranged::Values(d_o), Order::Plain);
         ops::arrange(device, &self.heads, from, (&folded_d_o.view_mut(), Order::Folded), Turn::No)?;
         let mut gradients = Gradients {
+            order: Order::Folded,
             dq: device.filled(q.len, 0.0, PART)?,
             dk: device.filled(kv.k.len, 0.0, PART)?,
             dv: device.filled(kv.v.len, 0.0, PART)?,
@@ -228,7 +238,7 @@ impl Attention<'_> {
                 &weights.view_mut(),
                 &ds.view_mut(),
             )?;
-            let Gradients { dq, dk, dv } = &mut gradients;
+            let Gradients { dq, dk, dv, .. } = &mut gradients;
             let (p, ds) = ((weights.view(), tile_shape), (ds.view(), tile_shape));
             let end = dv.len();
             matmul(device, (dv.at_mut(key..end), keys), transposed(p), d_o, self.options(1.0, true))?;
@@ -249,7 +259,7 @@ impl Attention<'_> {
         (query_positions, key_positions): (Slice<'_, u32>, Slice<'_, u32>),
     ) -> Result<[Buffer<S>; 3], CudaError> {
         const PART: &str = "attention's gradient";
-        let Gradients { dq, dk, dv } = gradients;
+        let Gradients { order, dq, dk, dv } = gradients;
         let arranged = |sums: Buffer<f32>, heads: &Heads, order: Order, turn: Turn<'_>| {
             let mut out = device.buffer::<S>(sums.len(), PART)?;
             let from = (Arranged::Sums(sums.view()), order);
@@ -258,7 +268,7 @@ impl Attention<'_> {
         };
         let key_heads = Heads { group: 1, ..self.heads };
         Ok([
-            arranged(dq, &self.heads, Order::Folded, Turn::Back(rotation, query_positions))?,
+            arranged(dq, &self.heads, order, Turn::Back(rotation, query_positions))?,
             arranged(dk, &key_heads, Order::Plain, Turn::Back(rotation, key_positions))?,
             arranged(dv, &key_heads, Order::Plain, Turn::No)?,
         ])

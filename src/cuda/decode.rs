@@ -75,6 +75,7 @@ impl<'d, S: Stored> Decoding<'d, S> {
         let width = c.kv_heads * c.head_dim;
         let all = Rows::new(device, (0..tree.tokens().len() as u32).collect(), tree.positions())?;
         let none = Rows::new(device, Vec::new(), tree.positions())?;
+        let fused = d.fused_tree(&tree)?;
         let tokens = device.upload(tree.tokens(), PART)?;
         let mut x = device.buffer::<f32>(tokens.len() * c.hidden_size, "activations")?;
         ops::embed(device, self.weight(&d.layout.embedding), tokens.view(), c.hidden_size, &x.view_mut())?;
@@ -87,6 +88,7 @@ impl<'d, S: Stored> Decoding<'d, S> {
                 all: &all,
                 wanted: if i + 1 == c.layers { &none } else { &all },
                 tiles: d.tiles,
+                fused: fused.as_ref(),
                 weights: &d.weights,
                 layout: &d.layout.layers[i],
             };

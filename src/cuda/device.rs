@@ -11,6 +11,7 @@ use std::rc::Rc;
 use cudarc::driver::{result, sys};
 
 use super::error::CudaError;
+use super::fused::Fused;
 use super::gemm::Gemm;
 
 /// The compiled kernels for each element type (see `build.rs`).
@@ -20,6 +21,8 @@ const MODULES: [(&str, &[u8]); 2] = [
 ];
 /// Buffers are multiples of this many bytes, so that nearly equal sizes share their memory.
 const GRAIN: usize = 512;
+/// Arrays up to a quarter of this travel through page-locked memory: labels, tokens and rows of dozens of batches.
+const STAGING_BYTES: usize = 8 << 20;
 
 /// bfloat16 as stored: the upper half of an f32. Conversions are made on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,6 +54,16 @@ pub struct Device {
     used: Cell<usize>,
     peak: Cell<usize>,
     gemm: Gemm,
+    staging: Staging,
+    /// Interior mutability, so that another kernel can be set on a device that is in use.
+    fused: RefCell<Result<Rc<dyn Fused>, CudaError>>,
+}
+
+/// Page-locked memory through which small arrays travel to the device, so that the host need not wait for the queue: a
+/// copy from other memory may do so. When it is full, all that was queued is waited for.
+struct Staging {
+    at: *mut u8,
+    used: Cell<usize>,
 }
 
 impl fmt::Debug for Device {
@@ -94,6 +107,9 @@ impl Device {
             MODULES.into_iter().map(load).collect::<Result<Vec<_>, CudaError>>()?
         };
         let stream = result::stream::create(result::stream::StreamKind::NonBlocking)?;
+        // SAFETY: plain allocation; it lives as long as the device.
+        #[allow(unsafe_code)]
+        let staging = unsafe { result::malloc_host(STAGING_BYTES, 0)? };
         Ok(Rc::new(Self {
             name: result::device::get_name(id)?,
             stream,
@@ -103,7 +119,19 @@ impl Device {
             used: Cell::new(0),
             peak: Cell::new(0),
             gemm: Gemm::new()?,
+            staging: Staging { at: staging.cast(), used: Cell::new(0) },
+            fused: RefCell::new(fused(ordinal)),
         }))
+    }
+
+    /// The fused attention that decoders in bf16 use, or why there is none; they then use matrix products.
+    pub fn fused(&self) -> Result<Rc<dyn Fused>, CudaError> {
+        self.fused.borrow().clone()
+    }
+
+    /// Sets the fused attention; without one, matrix products are used.
+    pub fn set_fused(&self, fused: Option<Rc<dyn Fused>>) {
+        *self.fused.borrow_mut() = fused.ok_or_else(|| CudaError::Cudnn("it was switched off".to_owned()));
     }
 
     /// The card's name.
@@ -218,8 +246,49 @@ impl Device {
     }
 }
 
+/// The fused attention of the current device.
+#[cfg(feature = "cudnn")]
+fn fused(ordinal: usize) -> Result<Rc<dyn Fused>, CudaError> {
+    Ok(Rc::new(super::cudnn::Cudnn::open(ordinal)?))
+}
+
+#[cfg(not(feature = "cudnn"))]
+fn fused(_: usize) -> Result<Rc<dyn Fused>, CudaError> {
+    Err(CudaError::Cudnn("the program was built without the feature cudnn".to_owned()))
+}
+
+impl Staging {
+    /// A page-locked copy of `values`; `None` where they are too many.
+    fn copy<'s, T: Copy>(&'s self, device: &Device, values: &[T]) -> Result<Option<&'s [T]>, CudaError> {
+        let bytes = size_of_val(values);
+        if bytes > STAGING_BYTES / 4 {
+            return Ok(None);
+        }
+        let mut start = self.used.get();
+        if start + bytes > STAGING_BYTES {
+            device.synchronise()?;
+            start = 0;
+        }
+        self.used.set((start + bytes).next_multiple_of(GRAIN));
+        // SAFETY: the range lies inside the allocation at the alignment of every plain type, and nothing that is queued
+        // reads it: it was not handed out since all was waited for.
+        #[allow(unsafe_code)]
+        unsafe {
+            let to = self.at.add(start).cast::<T>();
+            std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len());
+            Ok(Some(std::slice::from_raw_parts(to, values.len())))
+        }
+    }
+}
+
 impl Drop for Device {
     fn drop(&mut self) {
+        // SAFETY: allocated by `open`, once nothing that is queued reads it.
+        #[allow(unsafe_code)]
+        unsafe {
+            let _ = self.synchronise();
+            let _ = result::free_host(self.staging.at.cast());
+        }
         for address in std::mem::take(self.free.get_mut()).into_values().flatten() {
             // SAFETY: allocated by this device and at rest; freeing waits for queued work. A failure here means that
             // the context is gone, and its memory with it.
@@ -366,11 +435,24 @@ impl<T: Copy> SliceMut<'_, T> {
     pub fn write(&mut self, device: &Device, values: &[T]) -> Result<(), CudaError> {
         assert_eq!(values.len(), self.len, "lengths differ");
         if self.len > 0 {
-            // SAFETY: the lengths agree; the driver has copied pageable memory aside when the call returns ("API
-            // synchronization behavior" of the driver's manual), so `values` may go and nothing is waited for.
+            let staged = device.staging.copy(device, values)?.unwrap_or(values);
+            // SAFETY: the lengths agree; what is staged stays until it has been copied, and other memory has been copied
+            // aside when the call returns ("API synchronization behavior" of the driver's manual).
             #[allow(unsafe_code)]
             unsafe {
-                result::memcpy_htod_async(self.address, values, device.stream)?;
+                result::memcpy_htod_async(self.address, staged, device.stream)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets every byte to 0.
+    pub fn clear(&mut self, device: &Device) -> Result<(), CudaError> {
+        if self.len > 0 {
+            // SAFETY: the slice holds as many bytes.
+            #[allow(unsafe_code)]
+            unsafe {
+                result::memset_d8_async(self.address, 0, self.len * size_of::<T>(), device.stream)?;
             }
         }
         Ok(())

@@ -27,9 +27,8 @@ pub enum CudaError {
     },
     /// The memory of the device is used up.
     #[error(
-        "out of GPU memory for {part}: {:.2} GB wanted, {:.2} of {:.2} GB free; lower trainer.max_packed_tokens, \
-         or set trainer.saved = \"input\"",
-        gb(*.bytes), gb(*.free), gb(*.total)
+        "out of GPU memory for {part}: {:.2} GB wanted, {:.2} of {:.2} GB free; {}",
+        gb(*.bytes), gb(*.free), gb(*.total), remedy(.part)
     )]
     OutOfMemory {
         /// What the memory was for.
@@ -40,6 +39,18 @@ pub enum CudaError {
         free: usize,
         /// Bytes of the device.
         total: usize,
+    },
+    /// The memory of the host is used up, or may not be locked.
+    #[error(
+        "the host has not {:.2} GB of memory to lock for {part}; close other programs, raise the limit on locked memory \
+         (ulimit -l), or keep it on the card (optim.states = \"device\", objective.reference = \"device\")",
+        gb(*.bytes)
+    )]
+    OutOfHostMemory {
+        /// What the memory was for.
+        part: &'static str,
+        /// Bytes asked for.
+        bytes: usize,
     },
     /// Heads that no kernel serves.
     #[error("attention heads of width {dim} cannot decode on a GPU, only up to {widest}; use device = \"cpu\"")]
@@ -55,9 +66,30 @@ pub enum CudaError {
     /// The driver refused a call, or a kernel failed.
     #[error("CUDA: {0}")]
     Driver(String),
+    /// cuDNN refused a call, or is not there.
+    #[error("cuDNN: {0}")]
+    Cudnn(String),
     /// cublasLt refused a matrix product.
     #[error("cublasLt: {0}")]
     Blas(String),
+}
+
+/// What to lower where the device's memory does not hold a part.
+fn remedy(part: &str) -> &'static str {
+    match part {
+        "weights" | "gradients" => {
+            "train a smaller model, or set optim.states = \"host\" and objective.reference = \"host\""
+        }
+        "master weights" | "optimiser states" => "set optim.states = \"host\"",
+        "keys and values" | "decoding" | "sampling" => {
+            "lower rollout.cache_tokens, rollout.max_new_tokens or data.max_prompt_tokens"
+        }
+        "reference" => "set objective.reference = \"host\", or objective.kl_coefficient = 0",
+        _ => {
+            "lower trainer.max_packed_tokens or data.max_prompt_tokens, set trainer.saved = \"input\", or \
+             optim.states = \"host\""
+        }
+    }
 }
 
 fn gb(bytes: usize) -> f64 {

@@ -74,6 +74,8 @@ pub struct Options<'a, S> {
     pub scale: f32,
     /// Whether it is added to what the output holds.
     pub accumulate: bool,
+    /// Values, laid out as the output, that it is added to instead.
+    pub onto: Option<Slice<'a, S>>,
     /// Matrices in the batch.
     pub batch: usize,
     /// Added to every row.
@@ -82,7 +84,7 @@ pub struct Options<'a, S> {
 
 impl<S> Default for Options<'_, S> {
     fn default() -> Self {
-        Self { scale: 1.0, accumulate: false, batch: 1, bias: None }
+        Self { scale: 1.0, accumulate: false, onto: None, batch: 1, bias: None }
     }
 }
 
@@ -148,12 +150,15 @@ pub fn matmul<S: Stored, R: Stored>(
     assert!(out_shape.extent(batch) <= out.len, "output too short");
     assert!(a_shape.extent(batch) <= a.len && b_shape.extent(batch) <= b.len, "operand too short");
     assert!(options.bias.is_none_or(|bias| bias.len == n), "bias of another length");
+    assert!(options.onto.is_none_or(|onto| onto.len >= out_shape.extent(batch)), "what is added to is too short");
     if m == 0 || n == 0 || batch == 0 {
         return Ok(());
     }
     let shapes = [out_shape, a_shape, b_shape];
-    let alignments = [out.address, a.address, b.address].map(|address| 1 << address.trailing_zeros().min(8));
-    let (accumulate, bias) = (options.accumulate, options.bias.is_some());
+    let added = options.onto.map_or(out.address, |onto| onto.address);
+    // The output and what is added count as one.
+    let alignments = [out.address | added, a.address, b.address].map(|address| 1 << address.trailing_zeros().min(8));
+    let (accumulate, bias) = (options.accumulate || options.onto.is_some(), options.bias.is_some());
     let key = Key { types: (S::TYPE as u32, R::TYPE as u32), shapes, batch, accumulate, bias, alignments };
     let gemm = device.gemm();
     let mut plans = gemm.plans.borrow_mut();
@@ -170,7 +175,7 @@ pub fn matmul<S: Stored, R: Stored>(
         if let Some(bias) = options.bias {
             set(plan.product, sys::cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias.address)?;
         }
-        let (c, d) = (out.address as *const _, out.address as *mut _);
+        let (c, d) = (added as *const _, out.address as *mut _);
         lt::matmul(
             gemm.handle,
             plan.product,

@@ -3,10 +3,11 @@
 
 use std::rc::Rc;
 
-use super::attention::{Attention, KeysValues, Tiles};
+use super::attention::{Attention, Gradients, KeysValues, Tiles};
 use super::device::{Buffer, Device, Slice};
 use super::error::CudaError;
-use super::gemm::Stored;
+use super::fused::FusedTree;
+use super::gemm::{Options, Shape, Stored, matmul};
 use super::layout::LayerLayout;
 use super::ops::{self, Arranged, Heads, Order, Rotation, Turn};
 use crate::model::Saved;
@@ -45,6 +46,8 @@ pub(super) struct Context<'c, S> {
     /// The rows whose output is wanted, ascending.
     pub(super) wanted: &'c Rows,
     pub(super) tiles: Tiles,
+    /// The tree's calls, where a fused kernel serves the heads; it then takes the place of tiles.
+    pub(super) fused: Option<&'c FusedTree>,
     /// All weights of the model, and where this layer's stand.
     pub(super) weights: &'c Buffer<S>,
     pub(super) layout: &'c LayerLayout,
@@ -58,14 +61,15 @@ pub(super) struct Kept<S> {
     inner: Option<Inner<S>>,
 }
 
-/// The attention's result, token-major, with its folded log-sum-exps.
+/// The attention's result, token-major, with its log-sum-exps: folded; those of fused calls `[packed rows, heads]`.
 #[derive(Debug)]
 struct Attended<S> {
     o: Buffer<S>,
     lse: Buffer<f32>,
 }
 
-/// The inputs of the attention after rotation: folded queries, token-major keys and values.
+/// The inputs of the attention after rotation: queries, folded for tiles and token-major for fused calls; token-major keys
+/// and values.
 #[derive(Debug)]
 struct Projected<S> {
     q: Buffer<S>,
@@ -154,45 +158,104 @@ impl<S: Stored> Context<'_, S> {
         ops::arrange(device, &key_heads, (Arranged::Values(keys.view()), Order::Plain), (&keys, Order::Plain), turn)?;
         let v = self.linear(&h, &l.v, &l.v_bias)?;
         let wanted = self.wanted_of(&h)?;
-        let plain = self.linear(wanted.as_ref().unwrap_or(&h), &l.q, &l.q_bias)?;
+        let mut plain = self.linear(wanted.as_ref().unwrap_or(&h), &l.q, &l.q_bias)?;
         drop((wanted, h));
-        let mut q = device.buffer(plain.len(), PART)?;
         let turn = Turn::Forward(self.rotation, self.wanted.positions.view());
+        if self.fused.is_some() {
+            let queries = plain.view_mut();
+            let input = (Arranged::Values(queries.view()), Order::Plain);
+            ops::arrange(device, &self.heads(), input, (&queries, Order::Plain), turn)?;
+            return Ok(Projected { q: plain, k, v });
+        }
+        let mut q = device.buffer(plain.len(), PART)?;
         let input = (Arranged::Values(plain.view()), Order::Plain);
         ops::arrange(device, &self.heads(), input, (&q.view_mut(), Order::Folded), turn)?;
         Ok(Projected { q, k, v })
     }
 
     fn attend(&self, p: &Projected<S>) -> Result<Attended<S>, CudaError> {
-        let (o, lse) = self.attention().forward(self.device, p.q.view(), &p.keys_values())?;
+        let Some(fused) = self.fused else {
+            let (o, lse) = self.attention().forward(self.device, p.q.view(), &p.keys_values())?;
+            return Ok(Attended { o, lse });
+        };
+        let spread = self.spread(&p.q)?;
+        let (all, lse) = fused.forward(self.device, spread.as_ref().unwrap_or(&p.q).view(), &p.keys_values())?;
+        if spread.is_none() {
+            return Ok(Attended { o: all, lse });
+        }
+        let mut o = self.device.buffer(p.q.len(), PART)?;
+        ops::gather(self.device, all.view(), self.wanted.device.view(), self.width(), &o.view_mut())?;
         Ok(Attended { o, lse })
+    }
+
+    /// From the gradient of the attention's output, as [`Attention::backward`].
+    fn attend_backward(&self, p: &Projected<S>, a: &Attended<S>, d_o: &Buffer<S>) -> Result<Gradients, CudaError> {
+        let (device, kv) = (self.device, &p.keys_values());
+        let Some(fused) = self.fused else {
+            return self.attention().backward(device, (p.q.view(), kv), (a.o.view(), a.lse.view()), d_o.view());
+        };
+        // Rows that are not wanted have no gradient, so what they add is 0.
+        let (q, o, all) = (self.spread(&p.q)?, self.spread(&a.o)?, self.spread(d_o)?);
+        let (q, o, d_o) = (q.as_ref().unwrap_or(&p.q), o.as_ref().unwrap_or(&a.o), all.as_ref().unwrap_or(d_o));
+        let outputs = (o.view(), a.lse.view());
+        let mut gradients = fused.backward(device, (q.view(), kv), outputs, d_o.view())?;
+        if !self.all_wanted() {
+            let mut dq = device.buffer(p.q.len(), PART)?;
+            let rows = self.wanted.device.view();
+            ops::gather_stream::<S>(device, gradients.dq.view(), rows, self.width(), &dq.view_mut())?;
+            gradients.dq = dq;
+        }
+        Ok(gradients)
+    }
+
+    /// Values of all heads.
+    fn width(&self) -> usize {
+        self.config.heads * self.config.head_dim
+    }
+
+    /// Heads of the wanted rows among all packed rows, the others 0; `None` where all are wanted.
+    fn spread(&self, x: &Buffer<S>) -> Result<Option<Buffer<S>>, CudaError> {
+        if self.all_wanted() {
+            return Ok(None);
+        }
+        let mut out = self.device.buffer(self.all.host.len() * self.width(), PART)?;
+        out.view_mut().clear(self.device)?;
+        ops::scatter(self.device, x.view(), self.wanted.device.view(), self.width(), &out.view_mut())?;
+        Ok(Some(out))
     }
 
     fn inner(&self, x: &Buffer<f32>, projected: Projected<S>, o: &Buffer<S>) -> Result<Inner<S>, CudaError> {
         let (c, l) = (self.config, self.layout);
-        let mut middle = self.device.buffer(self.wanted.host.len() * c.hidden_size, PART)?;
-        if self.all_wanted() {
-            middle.view_mut().copy(self.device, x.view())?;
+        let gathered = if self.all_wanted() {
+            None
         } else {
-            let rows = self.wanted.device.view();
-            ops::gather_stream::<S>(self.device, x.view(), rows, c.hidden_size, &middle.view_mut())?;
-        }
-        self.add_product(o, &l.o, &mut middle, c.heads * c.head_dim)?;
+            let mut rows = self.device.buffer(self.wanted.host.len() * c.hidden_size, PART)?;
+            let wanted = self.wanted.device.view();
+            ops::gather_stream::<S>(self.device, x.view(), wanted, c.hidden_size, &rows.view_mut())?;
+            Some(rows)
+        };
+        let middle = self.with_product(gathered.as_ref().unwrap_or(x), o, &l.o, self.width())?;
+        drop(gathered);
         let h = self.norm(&middle, &l.mlp_norm)?;
         let (gate, up) = (self.linear(&h, &l.gate, &(0..0))?, self.linear(&h, &l.up, &(0..0))?);
         Ok(Inner { projected, middle, gate, up })
     }
 
-    /// Adds `x W^T` to the residual stream.
-    fn add_product(
+    /// The residual stream with `x W^T` added.
+    fn with_product(
         &self,
+        stream: &Buffer<f32>,
         x: &Buffer<S>,
         weight: &std::ops::Range<usize>,
-        stream: &mut Buffer<f32>,
         width_in: usize,
-    ) -> Result<(), CudaError> {
-        let stream = stream.view_mut();
-        ops::linear(self.device, x.view(), self.weight(weight), Slice::empty(), stream, (width_in, true))
+    ) -> Result<Buffer<f32>, CudaError> {
+        let mut sum = self.device.buffer(stream.len(), PART)?;
+        let (rows, width_out) = (x.len() / width_in, weight.len() / width_in);
+        let (x_shape, w_shape) = (Shape::dense(rows, width_in), Shape::dense(width_out, width_in).t());
+        let options = Options { onto: Some(stream.view()), ..Options::default() };
+        let out = (sum.view_mut(), Shape::dense(rows, width_out));
+        matmul(self.device, out, (x.view(), x_shape), (self.weight(weight), w_shape), options)?;
+        Ok(sum)
     }
 
     /// `x[packed rows, hidden]` to `y[wanted rows, hidden]`, and what `saved` says to keep.
@@ -226,9 +289,7 @@ impl<S: Stored> Context<'_, S> {
         let inner = self.inner(x, projected, &attended.o)?;
         let mut a = self.device.buffer(inner.gate.len(), PART)?;
         ops::swiglu(self.device, inner.gate.view(), inner.up.view(), &a.view_mut())?;
-        let mut y = self.device.buffer(inner.middle.len(), PART)?;
-        y.view_mut().copy(self.device, inner.middle.view())?;
-        self.add_product(&a, &self.layout.down, &mut y, self.config.intermediate_size)?;
+        let y = self.with_product(&inner.middle, &a, &self.layout.down, self.config.intermediate_size)?;
         Ok((y, attended, inner))
     }
 
@@ -287,20 +348,17 @@ impl<S: Stored> Context<'_, S> {
         // dy is now the gradient by the residual stream after attention.
 
         // Output projection and attention.
-        let width = c.heads * c.head_dim;
+        let width = self.width();
         let d_out = round(&dy)?;
         let d_weight = gradients.at_mut(l.o.clone());
         ops::linear_backward_weight(device, attended.o.view(), d_out.view(), d_weight, width)?;
         let mut d_o = device.buffer::<S>(attended.o.len(), PART)?;
         ops::linear_backward_input(device, d_out.view(), self.weight(&l.o), d_o.view_mut(), (width, false))?;
         drop(d_out);
-        let attention = self.attention();
-        let inputs = (projected.q.view(), &projected.keys_values());
-        let outputs = (attended.o.view(), attended.lse.view());
-        let sums = attention.backward(device, inputs, outputs, d_o.view())?;
+        let sums = self.attend_backward(&projected, &attended, &d_o)?;
         drop((d_o, projected, attended));
         let positions = (self.wanted.positions.view(), self.all.positions.view());
-        let [dq, dk, dv] = attention.gradients_by_projections(device, sums, self.rotation, positions)?;
+        let [dq, dk, dv] = self.attention().gradients_by_projections(device, sums, self.rotation, positions)?;
 
         // Projections.
         let h = self.norm(&x, &l.attention_norm)?;

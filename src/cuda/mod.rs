@@ -12,21 +12,29 @@
 
 pub mod attention;
 mod cache;
+pub mod copies;
+#[cfg(feature = "cudnn")]
+pub mod cudnn;
 mod decode;
 pub mod decode_attention;
 pub mod decoder;
 pub mod device;
 pub mod draw;
 mod error;
+pub mod fused;
 pub mod gemm;
 mod head;
 mod layer;
 pub mod layout;
+pub mod objective;
 pub mod ops;
 pub mod optimiser;
+pub mod reference;
 mod rollout;
 
 pub use decoder::Decoder;
 pub use device::{Bf16, Buffer, Device, Scalar, Slice, SliceMut};
 pub use error::CudaError;
+pub use head::Values;
 pub use optimiser::{AdamW, Stepped};
+pub use reference::Reference;

@@ -162,6 +162,18 @@ pub fn gather<S: Scalar>(
     launch.read(x).read(rows).value(width as i32).write(out).run()
 }
 
+/// `out[rows[i]] = part[i]`.
+pub fn scatter<S: Scalar>(
+    device: &Device,
+    part: Slice<'_, S>,
+    rows: Slice<'_, u32>,
+    width: usize,
+    out: &SliceMut<'_, S>,
+) -> Result<(), CudaError> {
+    let launch = device.kernel::<S>("scatter", (rows.len, 1), THREADS)?;
+    launch.read(part).read(rows).value(width as i32).write(out).run()
+}
+
 /// `out[rows[i]] += part[i]`; each row stands once in `rows`.
 pub fn scatter_add<S: Scalar>(
     device: &Device,
@@ -249,6 +261,7 @@ pub fn linear_backward_weight<S: Stored>(
 /// Cosines and sines on the device, `[positions, dim / 2]` each.
 #[derive(Debug)]
 pub struct Rotation {
+    positions: usize,
     pub(super) cos: Buffer<f32>,
     pub(super) sin: Buffer<f32>,
 }
@@ -258,7 +271,12 @@ impl Rotation {
     pub fn new(device: &Rc<Device>, config: &RopeConfig, head_dim: usize, positions: usize) -> Result<Self, CudaError> {
         let table = RopeTable::<f32>::new(config, head_dim, positions);
         let (cos, sin) = table.values();
-        Ok(Self { cos: device.upload(cos, "positions")?, sin: device.upload(sin, "positions")? })
+        Ok(Self { positions, cos: device.upload(cos, "positions")?, sin: device.upload(sin, "positions")? })
+    }
+
+    /// Positions in the table.
+    pub fn positions(&self) -> usize {
+        self.positions
     }
 }
 
@@ -311,13 +329,13 @@ pub fn arrange<S: Scalar>(
     turn: Turn<'_>,
 ) -> Result<(), CudaError> {
     let rows = output.len / (heads.kv_heads * heads.group * heads.dim);
-    let grid = blocks(output.len / 2);
+    let grid = (rows, 1);
     let launch = match input {
         Arranged::Values(values) => device.kernel::<S>("arrange_heads", grid, THREADS)?.read(values),
         Arranged::Sums(sums) => device.kernel::<S>("arrange_sums", grid, THREADS)?.read(sums),
     };
     let folded = |order| i32::from(order == Order::Folded);
-    let launch = launch.write(output).value(rows as i32).value(heads.kv_heads as i32).value(heads.group as i32);
+    let launch = launch.write(output).value(heads.kv_heads as i32).value(heads.group as i32);
     let launch = launch.value(heads.dim as i32).value(folded(from)).value(folded(to));
     let turned = |rotation: &Rotation, positions: Slice<'_, u32>, sign: f32| {
         (positions.address, rotation.cos.view().address, rotation.sin.view().address, sign)
@@ -412,50 +430,72 @@ pub(super) fn softmax_tile_backward<S: Scalar>(
     launch.write(weights).write(ds).run()
 }
 
-/// Divides logits `z[rows, vocab]` by the temperature; `statistics[row]` = (log-sum-exp, entropy).
+/// Output and log-sum-exps of the packed rows `rows[i]` from those of a call's row i: taken over where `first` is set, else
+/// merged with what stands there.
+pub(super) fn merge_rows<S: Scalar>(
+    device: &Device,
+    (part, part_lse, rows): (Slice<'_, S>, Slice<'_, f32>, Slice<'_, u32>),
+    (heads, dim): (usize, usize),
+    first: bool,
+    (o, lse): (&SliceMut<'_, S>, &SliceMut<'_, f32>),
+) -> Result<(), CudaError> {
+    let launch = device.kernel::<S>("merge_rows", (rows.len, 1), THREADS)?.read(part).read(part_lse).read(rows);
+    let launch = launch.value(heads as i32).value(dim as i32).value(i32::from(first));
+    launch.write(o).write(lse).run()
+}
+
+/// `out[rows[i]] += part[i]` of a call's row i, or `=` where `first` is set.
+pub(super) fn add_rows<S: Scalar>(
+    device: &Device,
+    (part, rows): (Slice<'_, S>, Slice<'_, u32>),
+    width: usize,
+    first: bool,
+    out: &SliceMut<'_, f32>,
+) -> Result<(), CudaError> {
+    let launch = device.kernel::<S>("add_rows", (rows.len, 1), THREADS)?.read(part).read(rows);
+    launch.value(width as i32).value(i32::from(first)).write(out).run()
+}
+
+/// `statistics[row]` = (log-sum-exp, entropy) of logits `z[rows, vocab]`, which are divided by the temperature already.
 pub(super) fn logit_statistics<S: Scalar>(
     device: &Device,
-    z: &SliceMut<'_, f32>,
+    z: Slice<'_, f32>,
     vocab: usize,
-    temperature: f64,
     statistics: &SliceMut<'_, f64>,
 ) -> Result<(), CudaError> {
     let launch = device.kernel::<S>("logit_statistics", (z.len / vocab, 1), 512)?;
-    launch.write(z).value(vocab as i32).value((1.0 / temperature) as f32).write(statistics).run()
+    launch.read(z).value(vocab as i32).write(statistics).run()
 }
 
-/// The labels of a chunk of rows: for each label its row in the chunk and its target; for each row its first label.
-pub(super) struct ChunkLabels {
-    pub(super) rows: Buffer<u32>,
-    pub(super) targets: Buffer<u32>,
-    pub(super) starts: Buffer<u32>,
-}
-
-/// `values[label]` = (log-probability, entropy).
+/// `values[label]` = (log-probability, entropy) of the labels that stand in `rows` and predict `targets`; the logits
+/// begin with row `first`.
 pub(super) fn label_values<S: Scalar>(
     device: &Device,
     (z, vocab): (Slice<'_, f32>, usize),
     statistics: Slice<'_, f64>,
-    labels: &ChunkLabels,
+    (rows, first): (Slice<'_, u32>, usize),
+    targets: Slice<'_, u32>,
     values: &SliceMut<'_, f64>,
 ) -> Result<(), CudaError> {
-    let count = labels.rows.len();
+    let count = targets.len;
     let launch = device.kernel::<S>("label_values", (count.div_ceil(128), 1), 128)?;
-    let launch = launch.read(z).value(vocab as i32).read(statistics).read(labels.rows.view());
-    launch.read(labels.targets.view()).value(count as i32).write(values).run()
+    let launch = launch.read(z).value(vocab as i32).read(statistics).read(rows).value(first as i32);
+    launch.read(targets).value(count as i32).write(values).run()
 }
 
-/// Gradient by the logits from the coefficients of the labels by log-probability and by entropy.
+/// Gradient by the logits of rows, whose labels stand from `starts[row] - starts[0]` on in `targets` and in the
+/// derivatives of the loss by log-probability and by entropy.
 pub(super) fn log_prob_backward<S: Scalar>(
     device: &Device,
     (z, vocab, temperature): (Slice<'_, f32>, usize, f64),
     statistics: Slice<'_, f64>,
-    labels: &ChunkLabels,
+    starts: Slice<'_, u32>,
+    targets: Slice<'_, u32>,
     (by_log_prob, by_entropy): (Slice<'_, f32>, Slice<'_, f32>),
     d_logits: &SliceMut<'_, S>,
 ) -> Result<(), CudaError> {
-    let launch = device.kernel::<S>("log_prob_backward", (labels.starts.len() - 1, 1), 512)?;
-    let launch = launch.read(z).value(vocab as i32).read(statistics).read(labels.starts.view());
-    let launch = launch.read(labels.targets.view()).read(by_log_prob).read(by_entropy);
+    let launch = device.kernel::<S>("log_prob_backward", (starts.len - 1, 1), 512)?;
+    let launch = launch.read(z).value(vocab as i32).read(statistics).read(starts);
+    let launch = launch.read(targets).read(by_log_prob).read(by_entropy);
     launch.value((1.0 / temperature) as f32).write(d_logits).run()
 }

@@ -1,4 +1,4 @@
-//! One HTTP request to an endpoint.
+//! One HTTP request to an endpoint, or to a reward function.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use attending_eval::endpoint::{Reply, Transport};
 /// Longest reply that is read, bytes: no response of a model is longer.
 const LONGEST_REPLY: u64 = 64 << 20;
 
-/// An endpoint's address and the way there.
+/// An address and the way there.
+#[derive(Debug)]
 pub struct Http {
     agent: ureq::Agent,
     address: String,
@@ -15,14 +16,17 @@ pub struct Http {
 }
 
 impl Http {
-    /// `url` up to its version (`http://host:8000/v1`), or whole; `key` is sent as a bearer token; `timeout` is for a
-    /// whole request.
-    pub fn new(url: &str, key: Option<String>, timeout: Duration) -> Self {
+    /// To an address; `key` is sent as a bearer token; `timeout` is for a whole request.
+    pub fn new(address: String, key: Option<String>, timeout: Duration) -> Self {
         let config = ureq::Agent::config_builder().timeout_global(Some(timeout)).http_status_as_error(false).build();
-        let url = url.trim_end_matches('/');
-        let address =
-            if url.ends_with("/chat/completions") { url.to_owned() } else { format!("{url}/chat/completions") };
         Self { agent: config.into(), address, key }
+    }
+
+    /// To the chat completions of an endpoint: `url` up to its version (`http://host:8000/v1`), or whole.
+    pub fn chat(url: &str, key: Option<String>, timeout: Duration) -> Self {
+        let url = url.trim_end_matches('/');
+        let whole = url.ends_with("/chat/completions");
+        Self::new(if whole { url.to_owned() } else { format!("{url}/chat/completions") }, key, timeout)
     }
 }
 
@@ -58,7 +62,7 @@ mod tests {
 
     #[test]
     fn addresses_are_completed_and_shown_without_passwords() {
-        let address = |url| Http::new(url, None, Duration::from_secs(1)).address;
+        let address = |url| Http::chat(url, None, Duration::from_secs(1)).address;
         assert_eq!(address("http://h:1/v1/"), "http://h:1/v1/chat/completions");
         assert_eq!(address("http://h:1/v1/chat/completions"), "http://h:1/v1/chat/completions");
         assert_eq!(shown("https://me:secret@h/v1@2"), "https://h/v1@2");

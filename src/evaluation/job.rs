@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use attending_datasets::{Case, Choice, RecordWriter};
+use attending_datasets::{Choice, RecordWriter};
 use attending_eval::EvalError;
 use attending_eval::benchmark::{self, CaseSet, sha256};
 use attending_eval::compare::SCORED;
 use attending_eval::endpoint::{Backoff, Endpoint, EndpointOptions};
 use attending_eval::protocol::{Harness, Kind, Protocol};
 use attending_eval::responses;
-use attending_eval::results::{self, Counts, Judging, LeftOut, Results};
+use attending_eval::results::{self, Counts, Judged, Judging, LeftOut, Results};
 use attending_eval::run::{
     self, Engine, EngineError, Event, Model, Outcomes, Plan, Sample, SampleLog, Sampling, Settings,
 };
@@ -21,7 +21,7 @@ use serde_json::json;
 use super::http::{Http, shown};
 use super::local::Local;
 use super::options::{EvalOptions, ProtocolFile};
-use super::questions;
+use super::questions::{self, Examples};
 use crate::model::chat_template::ChatTemplate;
 use crate::prompt::{Format, Prompter};
 use crate::trainer::Interrupt;
@@ -174,11 +174,11 @@ impl Job {
                     record.name = format!("loglikelihood:{}", harness.task(&cases[0]));
                     record.version = harness.version().to_owned();
                 }
-                (questions::loglikelihood(harness, cases, &examples)?, None, "plain")
+                (questions::loglikelihood(harness, cases, &examples, few_shot)?, None, "plain")
             }
             Kind::Generate => {
                 let prompter = prompter(options, protocol)?;
-                let (questions, layout) = questions::generate(&prompter, tokenizer, cases, &examples)?;
+                let (questions, layout) = questions::generate(&prompter, tokenizer, cases, examples.first(few_shot)?)?;
                 if !own {
                     let (name, version) =
                         (prompter.format().name(), prompter.version().rsplit('/').next().unwrap_or("").to_owned());
@@ -299,7 +299,21 @@ impl Job {
         self.finish(settings, &samples, judging, counts, Some(folder))
     }
 
-    /// Judges samples and writes `scored.jsonl` and `results.json`, where there is a folder.
+    /// Refuses a rubric that gives no answer a value: it is of another task than the cases.
+    fn applies(&self, judged: &[Judged], folder: Option<&Path>) -> Result<(), EvalError> {
+        let scored = |one: &Judged| one.scored.objectives.values().any(Option::is_some);
+        let Some(first) = judged.first().filter(|_| !judged.iter().any(scored)) else { return Ok(()) };
+        let reasons: Vec<String> =
+            first.scored.reasons.iter().map(|(objective, why)| format!("{} ({why})", objective.name())).collect();
+        let kept = folder.map(|folder| format!("; the answers are kept in {}", folder.display())).unwrap_or_default();
+        Err(EvalError::Input(format!(
+            "the rubric applies to no answer to {}: {}; name one whose verifiers suit the cases with --rubric{kept}",
+            self.set.name,
+            reasons.join(", ")
+        )))
+    }
+
+    /// Judges samples and writes `scored.jsonl`, `results.json` and `report.html`, where there is a folder.
     fn finish(
         &self,
         settings: Settings,
@@ -309,6 +323,7 @@ impl Job {
         folder: Option<&Path>,
     ) -> Result<Results, EvalError> {
         let judged = results::score(&self.set.cases, samples, judging)?;
+        self.applies(&judged, folder)?;
         let results = results::build(settings, &self.set.cases, &judged, counts);
         if let Some(folder) = folder {
             let mut writer = RecordWriter::create(&folder.join(SCORED))?;
@@ -317,21 +332,20 @@ impl Job {
             }
             writer.finish()?;
             results.write(folder)?;
+            results::page(&results, &self.set.cases, &judged).write(folder)?;
         }
         Ok(results)
     }
 }
 
-/// The examples, and their file with its hash.
-fn examples(options: &EvalOptions, count: usize) -> Result<(Vec<Case>, Option<String>), EvalError> {
-    let Some(path) = options.few_shot_from.as_deref().filter(|_| count > 0) else { return Ok((Vec::new(), None)) };
-    let mut set = CaseSet::read(path, &Choice::Auto)?;
-    if set.cases.len() < count {
-        let found = set.cases.len();
-        return Err(EvalError::Input(format!("{}: has {found} cases, fewer than --few-shot {count}", path.display())));
-    }
-    set.cases.truncate(count);
-    Ok((set.cases, Some(format!("{} {}", set.name, set.data_hash))))
+/// The cases that examples are taken from, and their file with its hash.
+fn examples(options: &EvalOptions, count: usize) -> Result<(Examples, Option<String>), EvalError> {
+    let Some(path) = options.few_shot_from.as_deref().filter(|_| count > 0) else {
+        return Ok((Examples::default(), None));
+    };
+    let set = CaseSet::read(path, &Choice::Auto)?;
+    let source = format!("{} {}", set.name, set.data_hash);
+    Ok((Examples { cases: set.cases, file: path.display().to_string() }, Some(source)))
 }
 
 fn prompter(options: &EvalOptions, protocol: &ProtocolFile) -> Result<Prompter, EvalError> {
@@ -376,7 +390,7 @@ fn endpoint(options: &EvalOptions, name: &str, url: &str) -> Endpoint<Http> {
         backoff: Backoff::default(),
         any_model: options.any_model,
     };
-    Endpoint::new(Http::new(url, key.filter(|key| !key.is_empty()), timeout), asked)
+    Endpoint::new(Http::chat(url, key.filter(|key| !key.is_empty()), timeout), asked)
 }
 
 /// Runs with a progress bar.

@@ -68,7 +68,8 @@ pub struct EvalOptions {
     /// Longest prompt of a local model, tokens; cases with longer ones are left out and counted [default: 4096]
     #[arg(long, value_name = "N")]
     pub max_prompt_tokens: Option<usize>,
-    /// Worked examples before each question: the first cases of --few-shot-from [default: 0]
+    /// Worked examples before each question: the first cases of --few-shot-from, for MMLU's log-likelihoods the first of the
+    /// same subject [default: 0]
     #[arg(long, value_name = "N")]
     pub few_shot: Option<usize>,
     /// Cases that examples are taken from

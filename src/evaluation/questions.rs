@@ -9,6 +9,28 @@ use crate::model::chat_template;
 use crate::model::tokenizer::Tokenizer;
 use crate::prompt::{Format, Prompter};
 
+/// Cases that worked examples are taken from.
+#[derive(Debug, Default)]
+pub struct Examples {
+    /// The cases, in the file's order.
+    pub cases: Vec<Case>,
+    /// The file, for messages.
+    pub file: String,
+}
+
+impl Examples {
+    /// The first `count` cases.
+    ///
+    /// # Errors
+    /// There are fewer.
+    pub fn first(&self, count: usize) -> Result<&[Case], EvalError> {
+        self.cases.get(..count).ok_or_else(|| {
+            let (file, found) = (&self.file, self.cases.len());
+            EvalError::Input(format!("{file}: has {found} cases, fewer than --few-shot {count}"))
+        })
+    }
+}
+
 /// The questions of a `generate` protocol, and the layout in which responses are to be read. Examples are earlier turns
 /// of the conversation: a question and its answer in the layout, without reasoning, which no data set gives.
 ///
@@ -84,15 +106,22 @@ fn answer(format: Format, example: &Case) -> Result<String, EvalError> {
     })
 }
 
-/// The questions of a `loglikelihood` protocol.
+/// The questions of a `loglikelihood` protocol, each after `shots` examples from a file of them.
 ///
 /// # Errors
-/// A case is no question whose gold answer is among its options.
-pub fn loglikelihood(harness: Harness, cases: &[Case], examples: &[Case]) -> Result<Vec<Question>, EvalError> {
+/// A case is no question whose gold answer is among its options, or there are too few examples for it.
+pub fn loglikelihood(
+    harness: Harness,
+    cases: &[Case],
+    examples: &Examples,
+    shots: usize,
+) -> Result<Vec<Question>, EvalError> {
     cases
         .iter()
         .map(|case| {
-            let prompt = harness.prompt(case, examples).ok_or_else(|| {
+            let shown = harness.examples(case, &examples.cases, shots);
+            let shown = shown.map_err(|why| EvalError::Input(format!("{}: {why}", examples.file)))?;
+            let prompt = harness.prompt(case, &shown).ok_or_else(|| {
                 EvalError::Input(format!(
                     "case {}: its options cannot be compared by log-likelihood (they, or the gold answer among them, are \
                      missing); use --protocol generate",

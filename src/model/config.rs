@@ -86,3 +86,64 @@ pub enum RopeScaling {
         truncate: bool,
     },
 }
+
+/// By how much, and how, rotary positions are stretched beyond the context that a model was made for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RopeOverride {
+    /// All frequencies divided by the factor.
+    Linear(f64),
+    /// YaRN (arXiv 2309.00071) with the constants that its authors publish for Llama and Qwen2.5's authors for theirs.
+    Yarn(f64),
+}
+
+impl ModelConfig {
+    /// The model with its positions stretched; its context grows by the factor.
+    pub fn stretched(mut self, by: RopeOverride) -> Self {
+        let original_max_position_embeddings = self.max_position_embeddings;
+        let (factor, scaling) = match by {
+            RopeOverride::Linear(factor) => (factor, RopeScaling::Linear { factor }),
+            RopeOverride::Yarn(factor) => (
+                factor,
+                RopeScaling::Yarn {
+                    factor,
+                    beta_fast: 32.0,
+                    beta_slow: 1.0,
+                    attention_factor: None,
+                    original_max_position_embeddings,
+                    truncate: true,
+                },
+            ),
+        };
+        self.rope.scaling = scaling;
+        self.max_position_embeddings = (original_max_position_embeddings as f64 * factor) as usize;
+        self
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::{hf_config, random};
+
+    #[test]
+    fn stretching_is_what_the_authors_of_qwen_write_into_the_configuration() {
+        let model = random::like("qwen2.5-3b").unwrap();
+        let mut json = hf_config::to_json(&model);
+        // The paragraph "Processing Long Texts" of the model's page.
+        json["rope_scaling"] =
+            serde_json::json!({ "factor": 4.0, "original_max_position_embeddings": 32768, "type": "yarn" });
+        let text = serde_json::Value::Object(json).to_string();
+        let published = hf_config::parse(&text, Path::new("config.json")).unwrap();
+        let stretched = model.clone().stretched(RopeOverride::Yarn(4.0));
+        assert_eq!(stretched.rope, published.rope);
+        assert_eq!(stretched.max_position_embeddings, 131_072);
+        let linear = model.stretched(RopeOverride::Linear(1.5));
+        assert_eq!(
+            (linear.rope.scaling, linear.max_position_embeddings),
+            (RopeScaling::Linear { factor: 1.5 }, 49_152)
+        );
+    }
+}

@@ -12,12 +12,14 @@ mod kl;
 mod loss;
 mod normaliser;
 mod policy;
+mod terms;
 
-pub use cross_entropy::CrossEntropy;
+pub use cross_entropy::{CrossEntropy, Likelihood};
 pub use kl::{Kl, KlLoss};
 pub use loss::Loss;
 pub use normaliser::{Aggregation, Normaliser};
 pub use policy::{Error, PolicyConfig, PolicyObjective, Sums, TrainedSequence};
+pub use terms::{Term, Terms};
 
 /// A wanted log-probability: row `row` of the packed tokens predicts `target`, which is token `index` of sequence
 /// `sequence`. Several labels may stand on one row, and several sequences may share one token.
@@ -51,7 +53,7 @@ pub struct Coefficient {
     pub entropy: f64,
 }
 
-/// A loss over trained tokens, asked for its derivatives while the head runs.
+/// A loss over trained tokens: derivatives by what the head computes.
 pub trait TokenObjective {
     /// Whether a label's coefficient depends on other labels. Then the head runs once for the values of all, hands them
     /// to [`begin`](Self::begin), and runs a second time for the backward.
@@ -63,9 +65,11 @@ pub trait TokenObjective {
     /// [`needs_all`](Self::needs_all) says so.
     fn begin(&mut self, _labels: &[Label], _values: &[LabelValue]) {}
 
-    /// Writes dLoss of `labels[i]` to `out[i]`. Called chunk by chunk in label order, each label exactly once. The
-    /// three slices are equally long.
-    fn coefficients(&mut self, labels: &[Label], values: &[LabelValue], out: &mut [Coefficient]);
+    /// Writes dLoss of `labels[i]` to `out[i]`. The three slices are equally long.
+    fn coefficients(&self, labels: &[Label], values: &[LabelValue], out: &mut [Coefficient]);
+
+    /// The same objective for a device, which cannot ask back while its work is queued.
+    fn terms(&self, labels: &[Label]) -> Terms;
 }
 
 #[cfg(test)]

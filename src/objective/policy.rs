@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::loss::{Step, clipped, weighted_likelihood};
-use super::{Coefficient, Kl, KlLoss, Label, LabelValue, Loss, Normaliser, TokenObjective};
+use super::{Coefficient, Kl, KlLoss, Label, LabelValue, Loss, Normaliser, Term, Terms, TokenObjective};
 
 /// What is summed over trained tokens: `sum of w_t (loss_t + kl_t - entropy_coefficient H_t)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -153,19 +153,28 @@ impl PolicyConfig {
 
 /// The objective of one micro-batch.
 #[derive(Debug, Clone)]
-pub struct PolicyObjective<'a> {
+pub struct PolicyObjective {
     config: PolicyConfig,
-    sequences: &'a [TrainedSequence],
+    sequences: Vec<TrainedSequence>,
     /// Weight of a token, by sequence.
     weights: Vec<f64>,
     /// Mean log-ratio of each sequence, filled by `begin` where the loss needs it.
     sequence_log_ratios: Vec<f64>,
-    sums: Sums,
 }
 
-impl<'a> PolicyObjective<'a> {
+/// The loss at one label, before the label's weight.
+struct AtLabel {
+    ratio: f64,
+    step: Step,
+    /// The divergence term and its derivative by the log-probability.
+    kl: (f64, f64),
+    /// The k3 estimate of the divergence from the reference.
+    divergence: Option<f64>,
+}
+
+impl PolicyObjective {
     /// For the sequences of one micro-batch, in the tree's order; `normaliser` counts the whole optimiser batch.
-    pub fn new(config: PolicyConfig, normaliser: &Normaliser, sequences: &'a [TrainedSequence]) -> Result<Self, Error> {
+    pub fn new(config: PolicyConfig, normaliser: &Normaliser, sequences: Vec<TrainedSequence>) -> Result<Self, Error> {
         config.validate()?;
         for (sequence, trained) in sequences.iter().enumerate() {
             if !trained.advantage.is_finite() {
@@ -181,79 +190,103 @@ impl<'a> PolicyObjective<'a> {
             }
         }
         let weights = sequences.iter().map(|s| normaliser.token_weight(s.length)).collect();
-        Ok(Self { config, sequences, weights, sequence_log_ratios: Vec::new(), sums: Sums::default() })
+        Ok(Self { config, sequences, weights, sequence_log_ratios: Vec::new() })
     }
 
-    /// The sums over the labels seen so far.
-    pub fn sums(&self) -> &Sums {
-        &self.sums
-    }
-
-    fn log_ratio(&self, label: &Label, log_prob: f64) -> f64 {
-        let sequence = &self.sequences[label.sequence as usize];
-        let old = sequence.old.as_ref().map(|old| f64::from(old[label.index as usize - sequence.first]));
-        old.map_or(0.0, |old| log_prob - old)
-    }
-
-    /// The policy-gradient loss of a token and its derivative by the token's log-probability, before the token's
-    /// weight. For `gspo` every token carries its sequence's loss; the 1 / length of the mean log-ratio and the length
-    /// equal terms cancel in the derivative.
-    fn policy_step(&self, sequence: usize, ratio: f64, log_prob: f64) -> Step {
-        let (low, high) = (self.config.clip_low, self.config.clip_high);
-        let advantage = self.sequences[sequence].advantage;
-        match self.config.loss {
-            Loss::Ppo => clipped(ratio, advantage, low, high),
-            Loss::Gspo => clipped(self.sequence_log_ratios[sequence].exp(), advantage, low, high),
-            Loss::Cispo => weighted_likelihood(ratio, advantage, log_prob, low, high),
-        }
-    }
-}
-
-impl TokenObjective for PolicyObjective<'_> {
-    fn needs_all(&self) -> bool {
-        self.config.loss == Loss::Gspo
-    }
-
-    fn begin(&mut self, labels: &[Label], values: &[LabelValue]) {
-        let mut means = vec![0.0; self.sequences.len()];
+    /// What the labels' values add up to: loss, divergence, entropy, ratios, clipping. `labels` and `values` must be the
+    /// whole micro-batch's.
+    pub fn sums(&self, labels: &[Label], values: &[LabelValue]) -> Sums {
+        let means = if self.needs_all() { self.mean_log_ratios(labels, values) } else { Vec::new() };
+        let mut sums = Sums::default();
         for (label, value) in labels.iter().zip(values) {
-            let sequence = label.sequence as usize;
-            means[sequence] += self.log_ratio(label, value.log_prob) / self.sequences[sequence].length as f64;
-        }
-        self.sequence_log_ratios = means;
-    }
-
-    fn coefficients(&mut self, labels: &[Label], values: &[LabelValue], out: &mut [Coefficient]) {
-        for ((label, value), out) in labels.iter().zip(values).zip(out) {
-            let number = label.sequence as usize;
-            let sequence = &self.sequences[number];
-            let weight = self.weights[number];
-            let log_prob = value.log_prob;
-            let entropy = value.entropy;
-            let ratio = self.log_ratio(label, log_prob).exp();
-            let step = self.policy_step(number, ratio, log_prob);
-            let reference = sequence.reference.as_ref().map(|r| f64::from(r[label.index as usize - sequence.first]));
-            let (kl_value, kl_derivative) = match (self.config.kl, reference) {
-                (Some(kl), Some(reference)) => kl.term(log_prob, reference, ratio),
-                _ => (0.0, 0.0),
-            };
-            let bonus = self.config.entropy_coefficient;
-            *out = Coefficient { log_prob: weight * (step.derivative + kl_derivative), entropy: -weight * bonus };
-
-            let sums = &mut self.sums;
+            let AtLabel { ratio, step, kl, divergence } = self.at(label, value.log_prob, &means);
+            let weight = self.weights[label.sequence as usize];
             sums.tokens += 1;
-            sums.loss += weight * (step.value + kl_value - bonus * entropy);
+            sums.loss += weight * (step.value + kl.0 - self.config.entropy_coefficient * value.entropy);
             sums.policy_loss += weight * step.value;
-            sums.kl_loss += weight * kl_value;
-            if let Some(reference) = reference {
-                sums.reference_tokens += 1;
-                sums.kl += Kl::K3.value_and_derivative(log_prob - reference).0;
-            }
-            sums.entropy += entropy;
+            sums.kl_loss += weight * kl.0;
+            sums.reference_tokens += usize::from(divergence.is_some());
+            sums.kl += divergence.unwrap_or(0.0);
+            sums.entropy += value.entropy;
             sums.ratio += ratio;
             sums.ratio_max = sums.ratio_max.max(ratio);
             sums.clipped_low += usize::from(step.low);
             sums.clipped_high += usize::from(step.high);
         }
+        sums
+    }
+
+    fn old(&self, label: &Label) -> Option<f32> {
+        let sequence = &self.sequences[label.sequence as usize];
+        sequence.old.as_ref().map(|old| old[label.index as usize - sequence.first])
+    }
+
+    fn reference(&self, label: &Label) -> Option<f32> {
+        let sequence = &self.sequences[label.sequence as usize];
+        sequence.reference.as_ref().map(|reference| reference[label.index as usize - sequence.first])
+    }
+
+    fn log_ratio(&self, label: &Label, log_prob: f64) -> f64 {
+        self.old(label).map_or(0.0, |old| log_prob - f64::from(old))
+    }
+
+    fn mean_log_ratios(&self, labels: &[Label], values: &[LabelValue]) -> Vec<f64> {
+        let mut means = vec![0.0; self.sequences.len()];
+        for (label, value) in labels.iter().zip(values) {
+            let sequence = label.sequence as usize;
+            means[sequence] += self.log_ratio(label, value.log_prob) / self.sequences[sequence].length as f64;
+        }
+        means
+    }
+
+    /// The loss at a label. For `gspo` every token carries its sequence's loss; the 1 / length of the mean log-ratio and
+    /// the length equal terms cancel in the derivative.
+    fn at(&self, label: &Label, log_prob: f64, mean_log_ratios: &[f64]) -> AtLabel {
+        let (low, high) = (self.config.clip_low, self.config.clip_high);
+        let sequence = label.sequence as usize;
+        let advantage = self.sequences[sequence].advantage;
+        let ratio = self.log_ratio(label, log_prob).exp();
+        let step = match self.config.loss {
+            Loss::Ppo => clipped(ratio, advantage, low, high),
+            Loss::Gspo => clipped(mean_log_ratios[sequence].exp(), advantage, low, high),
+            Loss::Cispo => weighted_likelihood(ratio, advantage, log_prob, low, high),
+        };
+        let reference = self.reference(label).map(f64::from);
+        let kl = match (self.config.kl, reference) {
+            (Some(kl), Some(reference)) => kl.term(log_prob, reference, ratio),
+            _ => (0.0, 0.0),
+        };
+        let divergence = reference.map(|reference| Kl::K3.value_and_derivative(log_prob - reference).0);
+        AtLabel { ratio, step, kl, divergence }
+    }
+}
+
+impl TokenObjective for PolicyObjective {
+    fn needs_all(&self) -> bool {
+        self.config.loss == Loss::Gspo
+    }
+
+    fn begin(&mut self, labels: &[Label], values: &[LabelValue]) {
+        self.sequence_log_ratios = self.mean_log_ratios(labels, values);
+    }
+
+    fn coefficients(&self, labels: &[Label], values: &[LabelValue], out: &mut [Coefficient]) {
+        for ((label, value), out) in labels.iter().zip(values).zip(out) {
+            let at = self.at(label, value.log_prob, &self.sequence_log_ratios);
+            let weight = self.weights[label.sequence as usize];
+            *out = Coefficient {
+                log_prob: weight * (at.step.derivative + at.kl.1),
+                entropy: -weight * self.config.entropy_coefficient,
+            };
+        }
+    }
+
+    fn terms(&self, labels: &[Label]) -> Terms {
+        let term = |label: &Label| {
+            let sequence = label.sequence as usize;
+            let (weight, advantage) = (self.weights[sequence], self.sequences[sequence].advantage);
+            Term::new(weight, advantage, label.sequence).with_old(self.old(label)).with_reference(self.reference(label))
+        };
+        Terms { config: self.config, labels: labels.iter().map(term).collect() }
     }
 }

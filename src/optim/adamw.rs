@@ -96,10 +96,10 @@ struct Chunk<'a> {
     decays: bool,
 }
 
-/// The scalars of one step, rounded once.
-#[derive(Clone, Copy)]
-struct Factors {
-    gradient: f32,
+/// The scalars of one step, rounded once. Laid out as `struct Factors` of `cuda/kernels/adamw.cu`.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Factors {
     beta1: f32,
     rest1: f32,
     beta2: f32,
@@ -110,6 +110,29 @@ struct Factors {
     root: f32,
     eps: f32,
     decay: f32,
+}
+
+impl Factors {
+    /// Of step `step`, counted from 1, at learning rate `rate`.
+    pub(crate) fn new(config: &AdamWConfig, step: u64, rate: f64) -> Self {
+        let [beta1, beta2] = config.betas;
+        let corrected = |beta: f64| 1.0 - beta.powi(i32::try_from(step).unwrap_or(i32::MAX));
+        Self {
+            beta1: beta1 as f32,
+            rest1: (1.0 - beta1) as f32,
+            beta2: beta2 as f32,
+            rest2: (1.0 - beta2) as f32,
+            step: (rate / corrected(beta1)) as f32,
+            root: (1.0 / corrected(beta2).sqrt()) as f32,
+            eps: config.eps as f32,
+            decay: (1.0 - rate * config.weight_decay) as f32,
+        }
+    }
+
+    /// The same for vectors, which do not decay.
+    pub(crate) fn without_decay(self) -> Self {
+        Self { decay: 1.0, ..self }
+    }
 }
 
 impl AdamW {
@@ -149,19 +172,7 @@ impl AdamW {
         same_shapes(parameters, &self.state.first)?;
         same_shapes(gradients, &self.state.first)?;
         self.state.step += 1;
-        let [beta1, beta2] = self.config.betas;
-        let corrected = |beta: f64| 1.0 - beta.powi(i32::try_from(self.state.step).unwrap_or(i32::MAX));
-        let factors = Factors {
-            gradient: scale as f32,
-            beta1: beta1 as f32,
-            rest1: (1.0 - beta1) as f32,
-            beta2: beta2 as f32,
-            rest2: (1.0 - beta2) as f32,
-            step: (rate / corrected(beta1)) as f32,
-            root: (1.0 / corrected(beta2).sqrt()) as f32,
-            eps: self.config.eps as f32,
-            decay: (1.0 - rate * self.config.weight_decay) as f32,
-        };
+        let factors = Factors::new(&self.config, self.state.step, rate);
         let values = parameters.named_mut();
         let gradients = gradients.named();
         let first = self.state.first.named_mut();
@@ -183,25 +194,25 @@ impl AdamW {
                 decays,
             }));
         }
-        chunks.into_par_iter().for_each(|chunk| update(chunk, factors));
+        chunks.into_par_iter().for_each(|chunk| update(chunk, factors, scale as f32));
         Ok(())
     }
 }
 
 /// One pass over a chunk: each of the four streams is read once and three are written once.
-fn update(chunk: Chunk, f: Factors) {
-    let decay = if chunk.decays { f.decay } else { 1.0 };
+fn update(chunk: Chunk, factors: Factors, scale: f32) {
+    let f = if chunk.decays { factors } else { factors.without_decay() };
     let Chunk { values, gradients, first, second, .. } = chunk;
     pulp::Arch::new().dispatch(
         #[inline(always)]
         || {
             for (((value, gradient), first), second) in values.iter_mut().zip(gradients).zip(first).zip(second) {
-                let g = gradient * f.gradient;
+                let g = gradient * scale;
                 let m = f.beta1 * *first + f.rest1 * g;
                 let v = f.beta2 * *second + f.rest2 * (g * g);
                 *first = m;
                 *second = v;
-                *value = *value * decay - f.step * m / (v.sqrt() * f.root + f.eps);
+                *value = *value * f.decay - f.step * m / (v.sqrt() * f.root + f.eps);
             }
         },
     );

@@ -6,6 +6,8 @@ mod adamw;
 mod norm;
 mod schedule;
 
+#[cfg(feature = "cuda")]
+pub(crate) use adamw::Factors;
 pub use adamw::{AdamW, AdamWConfig, Error, State};
 pub use norm::{clip_scale, global_norm};
 pub use schedule::{Schedule, ScheduleKind};

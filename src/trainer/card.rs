@@ -3,7 +3,7 @@
 //! The parts are those of [`crate::cuda`]: weights and activations in two or four bytes; master weights, moments,
 //! gradients and the residual stream in four; logits and attention scores in chunks.
 
-use crate::config::{Dtype, RunConfig};
+use crate::config::{Dtype, Memory, RunConfig};
 use crate::model::Saved;
 use crate::model::config::ModelConfig;
 
@@ -16,6 +16,8 @@ const CHUNK_LOGITS: usize = 256 << 20;
 const TILE_SCORES: usize = 64 << 20;
 /// What cublasLt works in.
 const WORKSPACE: usize = 32 << 20;
+/// Values of optimiser states that are on their way at once where they are in the host's memory (`cuda::optimiser`).
+const TRAVELLING: usize = 3 * (8 << 20);
 /// Memory of common cards, GB.
 const CARDS: [(&str, f64); 4] = [("24 GB", 24.0), ("48 GB", 48.0), ("80 GB", 80.0), ("141 GB", 141.0)];
 /// Share of a card that buffers may take: the driver, fragments and the display need the rest.
@@ -47,38 +49,110 @@ impl Work {
     }
 }
 
-/// Bytes of each part of a full fine-tune.
-pub fn memory(model: &ModelConfig, dtype: Dtype, work: &Work, saved: Saved) -> Vec<(&'static str, usize)> {
+/// Where the arrays are that may be in either memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Places {
+    /// Master weights and moments.
+    pub states: Memory,
+    /// The reference; `None`: there is none.
+    pub reference: Option<Memory>,
+}
+
+impl Places {
+    fn of(config: &RunConfig) -> Self {
+        Self { states: config.states, reference: config.policy.kl.map(|_| config.reference) }
+    }
+}
+
+/// Bytes that one packed token takes in one layer.
+struct PerToken {
+    /// The attention's output with its log-sum-exps.
+    attended: usize,
+    /// Queries, keys, values, gate and up, the stream after attention.
+    inner: usize,
+    /// While the layer is differentiated: its inner values, the gradients of those, normalised rows and two streams.
+    live: usize,
+}
+
+impl PerToken {
+    fn new(model: &ModelConfig, element: usize) -> Self {
+        let (h, f) = (model.hidden_size, model.intermediate_size);
+        let (q, kv) = (model.heads * model.head_dim, model.kv_heads * model.head_dim);
+        let attended = q * element + model.heads * F32;
+        let inner = (q + 2 * kv + 2 * f) * element + h * F32;
+        let feed_forward = 2 * f * element + h * (element + 2 * F32);
+        let attention = (q + 2 * kv) * (element + F32) + q * 2 * element + h * 2 * F32;
+        Self { attended, inner, live: attended + inner + feed_forward.max(attention) }
+    }
+
+    /// What a layer keeps besides its input.
+    fn kept(&self, saved: Saved) -> usize {
+        match saved {
+            Saved::Input => 0,
+            Saved::Attention => self.attended,
+            Saved::All => self.attended + self.inner,
+        }
+    }
+}
+
+/// What layers keep for their backward over `tokens` packed tokens of values of `element` bytes, where `available` bytes
+/// of a card are left for activations: as much as fits.
+pub fn saved(model: &ModelConfig, element: usize, tokens: usize, available: usize) -> Saved {
+    let one = PerToken::new(model, element);
+    let chunks = TILE_SCORES * 2 * (F32 + element) + CHUNK_LOGITS * (F32 + element);
+    let needed = |saved| tokens * (model.layers * (model.hidden_size * F32 + one.kept(saved)) + one.live) + chunks;
+    let fits = |saved: &Saved| needed(*saved) as f64 <= available as f64 * USABLE;
+    [Saved::All, Saved::Attention].into_iter().find(fits).unwrap_or(Saved::Input)
+}
+
+/// Bytes of each part of a full fine-tune: on the card, and page-locked in the host's memory.
+pub fn memory(
+    model: &ModelConfig,
+    dtype: Dtype,
+    work: &Work,
+    saved: Saved,
+    places: Places,
+) -> [Vec<(&'static str, usize)>; 2] {
     let (n, element) = (parameters(model), size(dtype));
-    let (h, f) = (model.hidden_size, model.intermediate_size);
-    let (q, kv) = (model.heads * model.head_dim, model.kv_heads * model.head_dim);
+    let h = model.hidden_size;
     let tokens = work.tokens();
-    // The attention's output with its log-sum-exps; queries, keys, values, gate and up, the stream after attention.
-    let attended = q * element + model.heads * F32;
-    let inner = (q + 2 * kv + 2 * f) * element + h * F32;
-    let kept = match saved {
-        Saved::Input => 0,
-        Saved::Attention => attended,
-        Saved::All => attended + inner,
-    };
-    // While a layer is differentiated: its inner values, the gradients of those, normalised rows and two streams.
-    let feed_forward = 2 * f * element + h * (element + 2 * F32);
-    let attention = (q + 2 * kv) * (element + F32) + q * 2 * element + h * 2 * F32;
-    let live = attended + inner + feed_forward.max(attention);
+    let one = PerToken::new(model, element);
     let trained = work.responses * work.new;
     let logits = CHUNK_LOGITS.min(trained * model.vocab_size) * (F32 + element);
     let scores = TILE_SCORES.min(work.pairs() * model.heads) * 2 * (F32 + element);
-    vec![
-        ("weights", n * element),
-        ("master weights (f32)", n * F32),
-        ("optimiser moments (f32)", 2 * n * F32),
+    let states = [("master weights (f32)", n * F32), ("optimiser moments (f32)", 2 * n * F32)];
+    let vocabulary = vocabulary(model);
+    let (mut card, mut host) = (vec![("weights", n * element)], Vec::new());
+    match places.states {
+        Memory::Device => card.extend(states),
+        Memory::Host => {
+            card.push(("optimiser states on their way", 3 * TRAVELLING * F32));
+            host.extend(states);
+        }
+    }
+    match places.reference {
+        None => {}
+        Some(Memory::Device) => card.push(("reference model", n * element)),
+        Some(Memory::Host) => {
+            let layer = (n - vocabulary) / model.layers.max(1);
+            card.push(("reference model: vocabulary, two layers", (vocabulary + 2 * layer) * element));
+            host.push(("reference model: layers", (n - vocabulary) * element));
+        }
+    }
+    card.extend([
         ("gradients (f32)", n * F32),
         ("layer inputs (f32)", tokens * model.layers * h * F32),
-        ("kept besides", tokens * model.layers * kept),
+        ("kept besides", tokens * model.layers * one.kept(saved)),
         // The head works before any layer is differentiated, so the larger of the two counts.
-        ("one layer or the logits", (tokens * live + scores).max(logits + 2 * trained * h * F32)),
+        ("one layer or the logits", (tokens * one.live + scores).max(logits + 2 * trained * h * F32)),
         ("matrix products", WORKSPACE),
-    ]
+    ]);
+    [card, host]
+}
+
+/// Weights of embedding and head.
+fn vocabulary(model: &ModelConfig) -> usize {
+    model.vocab_size * model.hidden_size * if model.tie_word_embeddings { 1 } else { 2 }
 }
 
 /// Bytes of the keys and values of `tokens` tokens.
@@ -90,8 +164,7 @@ pub fn cache(model: &ModelConfig, dtype: Dtype, tokens: usize) -> usize {
 /// and value of a head, the vocabulary's head 6 a weight and trained token. What is computed a second time for want of
 /// memory is not counted.
 pub fn operations(model: &ModelConfig, work: &Work) -> f64 {
-    let embeddings = model.vocab_size * model.hidden_size * if model.tie_word_embeddings { 1 } else { 2 };
-    let matrices = (parameters(model) - embeddings) as f64;
+    let matrices = (parameters(model) - vocabulary(model)) as f64;
     let heads = (model.layers * model.heads * model.head_dim) as f64;
     let head = (model.vocab_size * model.hidden_size) as f64;
     6.0 * matrices * work.tokens() as f64
@@ -107,7 +180,7 @@ pub fn of_run(config: &RunConfig, model: &ModelConfig) -> String {
     let fit = raw.trainer.max_packed_tokens.saturating_sub(prompt) / new.max(1);
     let work = Work { prompt, responses: raw.rollout.group_size.min(fit.max(1)), new };
     let saved = config.saved.unwrap_or(Saved::Input);
-    let parts = memory(model, config.dtype, &work, saved);
+    let [parts, host] = memory(model, config.dtype, &work, saved, Places::of(config));
     let total: usize = parts.iter().map(|(_, bytes)| bytes).sum();
     let mut text = format!(
         "model {}: {:.1} M weights, {} layers, width {}, vocabulary {}\n\nmemory of the card (at most; {} packed tokens: \
@@ -128,8 +201,8 @@ pub fn of_run(config: &RunConfig, model: &ModelConfig) -> String {
     text += &match fits {
         Some((name, _)) => format!("  fits a card of {name}\n"),
         None => "  fits no single card: lower trainer.max_packed_tokens, data.max_prompt_tokens or \
-                 rollout.max_new_tokens, set trainer.saved = \"input\" or model.dtype = \"bf16\", or train a smaller \
-                 model\n"
+                 rollout.max_new_tokens, set trainer.saved = \"input\", model.dtype = \"bf16\", optim.states = \"host\" or \
+                 objective.reference = \"host\", or train a smaller model\n"
             .to_owned(),
     };
     let rollout = raw.rollout.prompts_per_step * (prompt + raw.rollout.group_size * new);
@@ -142,8 +215,14 @@ pub fn of_run(config: &RunConfig, model: &ModelConfig) -> String {
          wait\n",
         plan::size(cache(model, config.dtype, cached))
     );
+    if !host.is_empty() {
+        text += "\nmemory of the host, page-locked\n";
+        for (name, bytes) in &host {
+            text += &format!("  {name:<42}{:>10}\n", plan::size(*bytes));
+        }
+    }
     if config.policy.kl.is_some() {
-        text += "  the reference model is kept in the memory of the host; objective.kl_coefficient = 0 needs none\n";
+        text += "  objective.kl_coefficient = 0 needs no reference model\n";
     }
     let operations = operations(model, &work);
     text += &format!(
@@ -178,7 +257,9 @@ mod tests {
         assert_eq!(work.tokens(), 12_288);
         // 8192^2 / 2 + 8 (512^2 / 2 + 8192 * 512) = 33,554,432 + 8 * (131,072 + 4,194,304) = 68,157,440.
         assert_eq!(work.pairs(), 68_157_440);
-        let parts = memory(&model, Dtype::Bf16, &work, Saved::Input);
+        let near = Places { states: Memory::Device, reference: None };
+        let [parts, host] = memory(&model, Dtype::Bf16, &work, Saved::Input, near);
+        assert!(host.is_empty());
         // 3,085,938,688 weights (the model's page) in 2, 4, 8 and 4 bytes.
         assert_eq!(part(&parts, "weights"), 6_171_877_376);
         assert_eq!(part(&parts, "master weights (f32)"), 12_343_754_752);
@@ -193,6 +274,14 @@ mod tests {
         assert_eq!(part(&parts, "one layer or the logits"), 12_288 * (61_504 + 64_512) + 805_306_368);
         // Two heads of 128, keys and values, 36 layers, in 2 bytes: 36,864 bytes a token.
         assert_eq!(cache(&model, Dtype::Bf16, 10), 368_640);
+        // In the host's memory: 12 bytes of states a weight; of the reference all but 151,936 x 2,048 weights of the
+        // vocabulary, 2,774,773,760, in 2 bytes. A 36th of them is a layer, of which the card holds two.
+        let far = Places { states: Memory::Host, reference: Some(Memory::Host) };
+        let [card, host] = memory(&model, Dtype::Bf16, &work, Saved::Input, far);
+        assert_eq!(host.iter().map(|(_, bytes)| bytes).sum::<usize>(), 12 * 3_085_938_688 + 2 * 2_774_773_760);
+        let kept = 2 * (311_164_928 + 2 * 77_077_048);
+        assert_eq!(part(&card, "reference model: vocabulary, two layers"), kept);
+        assert_eq!(part(&card, "optimiser states on their way"), 3 * 3 * 8_388_608 * 4);
         // 2.72e14: the figure that a step is measured by.
         assert!((operations(&model, &work) / 2.72e14 - 1.0).abs() < 0.005, "{}", operations(&model, &work));
     }
@@ -219,10 +308,25 @@ mod tests {
     }
 
     #[test]
+    fn as_much_is_kept_as_fits() {
+        let model = random::like("qwen2.5-3b").unwrap();
+        // 12,288 tokens: 36 x 8,192 bytes of input and 126,016 of one layer each, 5.17 GB; with 36 x 4,160 of attention
+        // 7.01 GB; with 36 x 57,344 more 32.38 GB; and 2.42 GB for scores and logits. 95 % of a card counts.
+        for (gb, want) in [(37.0, Saved::All), (36.0, Saved::Attention), (10.0, Saved::Attention), (9.9, Saved::Input)]
+        {
+            assert_eq!(saved(&model, 2, 12_288, (gb * 1e9) as usize), want, "{gb} GB");
+        }
+    }
+
+    #[test]
     fn keeping_more_takes_more() {
         let model = random::like("smollm2-135m").unwrap();
         let work = Work { prompt: 300, responses: 4, new: 100 };
-        let total = |dtype, saved| memory(&model, dtype, &work, saved).iter().map(|(_, bytes)| bytes).sum::<usize>();
+        let near = Places { states: Memory::Device, reference: None };
+        let total = |dtype, saved| {
+            let [card, _] = memory(&model, dtype, &work, saved, near);
+            card.iter().map(|(_, bytes)| bytes).sum::<usize>()
+        };
         assert!(total(Dtype::Bf16, Saved::Input) < total(Dtype::Bf16, Saved::Attention));
         assert!(total(Dtype::Bf16, Saved::Attention) < total(Dtype::Bf16, Saved::All));
         assert!(total(Dtype::Bf16, Saved::Input) < total(Dtype::F32, Saved::Input));

@@ -66,7 +66,7 @@ fn run(
     for responses in pieces {
         let packed = learner.pack(group, &[Part { group: 0, responses }])?;
         let mut objective = CrossEntropy::new(&normaliser, &packed.lengths);
-        let values = learner.accumulate(&packed, &mut objective)?;
+        let values = learner.accumulate(&packed, &mut objective)?()?;
         all.extend(packed.by_sequence(&values).into_iter().flatten().map(|v| v.log_prob));
     }
     let gradients = learner.gradients()?.into_owned();

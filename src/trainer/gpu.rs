@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::config::{Dtype, RunConfig};
+use crate::config::{Dtype, Memory, RunConfig};
+use crate::cuda::copies::Plain;
 use crate::cuda::gemm::Stored;
-use crate::cuda::{AdamW, Bf16, Buffer, CudaError, Decoder as DeviceDecoder, Device};
+use crate::cuda::{AdamW, Bf16, Buffer, CudaError, Decoder as DeviceDecoder, Device, Reference};
 use crate::model::Saved;
 use crate::model::config::ModelConfig;
 use crate::model::decoder::{Decoder, StepOptions};
@@ -15,8 +16,12 @@ use crate::optim::{AdamWConfig, State};
 use crate::prefix::PrefixTree;
 use crate::rollout::{Completion, Rollout};
 
-use super::engine::Engine;
+use super::card;
+use super::engine::{Engine, Pending, no_reference};
 use super::error::TrainError;
+
+/// [`Engine::min_shared`]: a call takes some ten microseconds, in which a card runs dozens of tokens through a layer.
+const MIN_SHARED: usize = 64;
 
 /// The engine on an open device.
 pub(super) fn engine(
@@ -27,6 +32,9 @@ pub(super) fn engine(
     state: Option<&State>,
 ) -> Result<Box<dyn Engine>, TrainError> {
     settings.validate().map_err(|error| TrainError::Input(error.to_string()))?;
+    if let (Dtype::Bf16, Err(reason)) = (config.dtype, device.fused()) {
+        eprintln!("attending: attention by matrix products, which are slower than a fused kernel: {reason}");
+    }
     let engine: Box<dyn Engine> = match config.dtype {
         Dtype::F32 => Box::new(Gpu::<f32>::new(device, config, settings, decoder, state)?),
         Dtype::Bf16 => Box::new(Gpu::<Bf16>::new(device, config, settings, decoder, state)?),
@@ -46,11 +54,14 @@ struct Gpu<S> {
     decoder: DeviceDecoder<S>,
     gradients: Buffer<f32>,
     optimiser: AdamW,
+    /// Where the reference's weights are to stay, and the reference once it is known.
+    reference_memory: Memory,
+    reference: Option<Reference<S>>,
     /// Tokens whose keys and values a rollout keeps; 0: as many as there is room for.
     cache_tokens: usize,
 }
 
-impl<S: Stored> Gpu<S> {
+impl<S: Stored + Plain> Gpu<S> {
     fn new(
         device: &Rc<Device>,
         config: &RunConfig,
@@ -58,16 +69,32 @@ impl<S: Stored> Gpu<S> {
         decoder: &Decoder,
         state: Option<&State>,
     ) -> Result<Self, CudaError> {
-        let (optimiser, decoder) = AdamW::new(device, settings, decoder.config.clone(), &decoder.parameters, state)?;
-        let cache_tokens = config.raw.rollout.cache_tokens;
-        Ok(Self { gradients: decoder.zero_gradients()?, decoder, optimiser, cache_tokens })
+        let make = match config.states {
+            Memory::Device => AdamW::new,
+            Memory::Host => AdamW::on_host,
+        };
+        let (optimiser, mut decoder) = make(device, settings, decoder.config.clone(), &decoder.parameters, state)?;
+        decoder.deterministic = config.raw.trainer.deterministic;
+        Ok(Self {
+            gradients: decoder.zero_gradients()?,
+            decoder,
+            optimiser,
+            reference_memory: config.reference,
+            reference: None,
+            cache_tokens: config.raw.rollout.cache_tokens,
+        })
     }
 }
 
-impl<S: Stored + std::fmt::Debug> Engine for Gpu<S> {
-    /// A card's memory is what bounds the context, and recomputing costs a third of a step.
-    fn saved(&self, _: &ModelConfig, _: usize) -> Saved {
-        Saved::Input
+impl<S: Stored + Plain + std::fmt::Debug> Engine for Gpu<S> {
+    /// As much as fits: recomputing costs a quarter of a step.
+    fn saved(&self, model: &ModelConfig, tokens: usize) -> Saved {
+        let available = self.decoder.device().available().unwrap_or(0);
+        card::saved(model, size_of::<S>(), tokens, available)
+    }
+
+    fn min_shared(&self) -> usize {
+        MIN_SHARED
     }
 
     fn accumulate(
@@ -76,12 +103,27 @@ impl<S: Stored + std::fmt::Debug> Engine for Gpu<S> {
         tree: &PrefixTree,
         options: &StepOptions,
         objective: &mut dyn TokenObjective,
-    ) -> Result<Vec<LabelValue>, TrainError> {
-        Ok(self.decoder.forward_backward(tree, options, objective, &mut self.gradients)?)
+    ) -> Result<Pending, TrainError> {
+        let values = self.decoder.forward_backward(tree, options, objective, &mut self.gradients)?;
+        Ok(Box::new(move || Ok(values.read()?)))
     }
 
     fn log_probs(&self, _: &Decoder, tree: &PrefixTree, temperature: f64) -> Result<Vec<LabelValue>, TrainError> {
         Ok(self.decoder.log_probs(tree, temperature)?)
+    }
+
+    fn keep_reference(&mut self, reference: Decoder) -> Result<(), TrainError> {
+        let make = match self.reference_memory {
+            Memory::Device => Reference::new,
+            Memory::Host => Reference::on_host,
+        };
+        self.reference = Some(make(self.decoder.device(), reference.config, &reference.parameters)?);
+        Ok(())
+    }
+
+    fn reference_log_probs(&self, tree: &PrefixTree, temperature: f64) -> Result<Vec<LabelValue>, TrainError> {
+        let reference = self.reference.as_ref().ok_or_else(no_reference)?;
+        Ok(reference.log_probs(tree, temperature)?)
     }
 
     fn generate(&self, _: &Decoder, rollout: &Rollout<'_>) -> Result<Vec<Completion>, TrainError> {
@@ -101,8 +143,7 @@ impl<S: Stored + std::fmt::Debug> Engine for Gpu<S> {
     }
 
     fn step(&mut self, _: &mut Decoder, rate: f64, max_norm: f64) -> Result<f64, TrainError> {
-        // The loss is judged by the caller, after the step: a loss that is not finite has no finite gradient.
-        let stepped = self.optimiser.step(&mut self.decoder, &mut self.gradients, rate, (max_norm, 0.0))?;
+        let stepped = self.optimiser.step(&mut self.decoder, &mut self.gradients, rate, max_norm)?;
         Ok(stepped.norm)
     }
 

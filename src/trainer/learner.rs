@@ -11,9 +11,10 @@ use crate::optim::{Schedule, State};
 use crate::rollout::{Completion, Rollout};
 
 use super::batch::{self, Part};
+pub use super::engine::Pending;
 use super::engine::{self, Engine};
 use super::error::TrainError;
-use super::pack::{MIN_SHARED, Packed, TokenGroup};
+use super::pack::{Packed, TokenGroup};
 
 /// The trained model, its gradients and its optimiser.
 #[derive(Debug)]
@@ -88,15 +89,12 @@ impl Learner {
 
     /// Packs one micro-batch.
     pub fn pack(&self, groups: &[TokenGroup], parts: &[Part]) -> Result<Packed, TrainError> {
-        Packed::new(groups, parts, MIN_SHARED).map_err(|error| TrainError::Failed(error.to_string()))
+        Packed::new(groups, parts, self.engine.min_shared()).map_err(|error| TrainError::Failed(error.to_string()))
     }
 
-    /// Adds a micro-batch's gradient.
-    pub fn accumulate(
-        &mut self,
-        packed: &Packed,
-        objective: &mut dyn TokenObjective,
-    ) -> Result<Vec<LabelValue>, TrainError> {
+    /// Adds a micro-batch's gradient; the values of its labels are best read after [`Learner::apply`], which a device
+    /// then is not kept waiting for.
+    pub fn accumulate(&mut self, packed: &Packed, objective: &mut dyn TokenObjective) -> Result<Pending, TrainError> {
         let tokens = packed.tree.tokens().len();
         let saved = self.saved.unwrap_or_else(|| self.engine.saved(&self.decoder.config, tokens));
         let options = StepOptions { saved, temperature: self.temperature };
@@ -113,8 +111,8 @@ impl Learner {
         self.engine.clear()
     }
 
-    /// Clips the gradient, takes one step, and clears it. A gradient that is not finite is left as it is, and no step
-    /// is taken.
+    /// Clips the gradient, takes one step, and clears it. No step is taken where a label's value or the gradient is not
+    /// finite; the gradient is then left as it is.
     pub fn apply(&mut self) -> Result<Applied, TrainError> {
         let rate = self.schedule.rate(self.engine.steps());
         let grad_norm = self.engine.step(&mut self.decoder, rate, self.max_grad_norm)?;
@@ -126,13 +124,14 @@ impl Learner {
         self.log_probs_by(groups, |packed| self.engine.log_probs(&self.decoder, &packed.tree, self.temperature))
     }
 
-    /// As [`Learner::log_probs`], under the weights of a reference, which is kept and run on the CPU.
-    pub fn reference_log_probs(
-        &self,
-        reference: &Decoder,
-        groups: &[TokenGroup],
-    ) -> Result<Vec<Vec<Vec<f32>>>, TrainError> {
-        self.log_probs_by(groups, |packed| Ok(reference.log_probs(&packed.tree, self.temperature)))
+    /// Keeps the frozen model that the divergence is measured from.
+    pub fn keep_reference(&mut self, reference: Decoder) -> Result<(), TrainError> {
+        self.engine.keep_reference(reference)
+    }
+
+    /// As [`Learner::log_probs`], under the weights of the reference, which must have been given.
+    pub fn reference_log_probs(&self, groups: &[TokenGroup]) -> Result<Vec<Vec<Vec<f32>>>, TrainError> {
+        self.log_probs_by(groups, |packed| self.engine.reference_log_probs(&packed.tree, self.temperature))
     }
 
     fn log_probs_by(

@@ -65,7 +65,7 @@ pub fn free_memory() -> Option<usize> {
 
 /// The plan of a run: what it will hold in memory and compute, part by part.
 pub fn of_run(config: &RunConfig) -> Result<String, TrainError> {
-    let model = source::shape(config)?;
+    let model = source::published_shape(config)?;
     if let DeviceChoice::Cuda(_) = config.device {
         return Ok(card::of_run(config, &model));
     }

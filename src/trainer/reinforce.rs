@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use attending_datasets::synth::{self, Split};
 use attending_rewards::advantage::{Estimator, GroupAdvantage, Rewarded};
-use attending_rewards::{Format, Preset, Rubric, Scorer};
+use attending_rewards::{Format, Scorer};
 use serde_json::{Value, json};
 
 use crate::config::RunConfig;
@@ -58,7 +58,6 @@ struct Session<'a> {
     train: CaseSet,
     held_out: CaseSet,
     learner: Learner,
-    reference: Option<Decoder>,
     order: CaseOrder,
     state: TrainerState,
     params: SamplingParams,
@@ -108,19 +107,14 @@ fn rewarded(groups: &[Group]) -> Vec<Vec<Rewarded>> {
 /// The scorer that the configuration describes, for responses in `format`.
 pub fn scorer(config: &RunConfig, format: Option<&str>, eos: Option<String>) -> Result<Scorer, TrainError> {
     let input = |error: attending_rewards::RubricError| TrainError::Input(error.to_string());
-    let preset = Preset::named(&config.raw.rewards.preset).map_err(input)?;
-    let mut rubric = Rubric::preset(preset);
-    if preset == Preset::Crpo {
-        let weights = &config.advantage.weights;
-        rubric = rubric.with_weights(weights.iter().map(|(o, w)| (o.name(), *w))).map_err(input)?;
-    }
+    let mut file = config.rubric.clone();
     if let Some(format) = format.and_then(Format::named) {
-        rubric = rubric.with_format(format);
+        file.rubric.format = format;
     }
     if let Some(eos) = eos {
-        rubric.eos = eos;
+        file.rubric.eos = eos;
     }
-    Ok(Scorer::new(rubric))
+    file.scorer().map_err(input)
 }
 
 impl<'a> Session<'a> {
@@ -161,7 +155,10 @@ impl<'a> Session<'a> {
         write_whole(&run.config(), config.to_toml().as_bytes())?;
         let rollout = &config.raw.rollout;
         let total = (config.raw.trainer.steps * config.raw.objective.steps_per_batch) as u64;
-        let learner = Learner::new(Decoder::new(model, parameters), moments, config, total, rollout.temperature)?;
+        let mut learner = Learner::new(Decoder::new(model, parameters), moments, config, total, rollout.temperature)?;
+        if let Some(reference) = reference {
+            learner.keep_reference(reference)?;
+        }
         let eos = tokenizer.eos_ids().first().and_then(|&id| tokenizer.decode_with_special(&[id]).ok());
         let session = Self {
             config,
@@ -169,7 +166,6 @@ impl<'a> Session<'a> {
             scorer: scorer(config, train.response_format, eos)?,
             tokenizer,
             learner,
-            reference,
             order,
             params: SamplingParams {
                 temperature: rollout.temperature,
@@ -263,18 +259,15 @@ impl<'a> Session<'a> {
         self.progress.doing("learning");
         let learning = Instant::now();
         let (learned, members): (Vec<PolicyGroup>, Vec<usize>) = groups.into_iter().unzip();
-        let updated =
-            update::update(&mut self.learner, self.reference.as_ref(), &learned, self.config).map_err(|error| {
-                match error {
-                    UpdateError::Other(error) => error,
-                    UpdateError::NotFinite(found) => {
-                        let group = &batch.groups[members[found.group]];
-                        match self.save_offender(step, group, &learned[found.group], found.what) {
-                            Ok(error) | Err(error) => error,
-                        }
-                    }
+        let updated = update::update(&mut self.learner, &learned, self.config).map_err(|error| match error {
+            UpdateError::Other(error) => error,
+            UpdateError::NotFinite(found) => {
+                let group = &batch.groups[members[found.group]];
+                match self.save_offender(step, group, &learned[found.group], found.what) {
+                    Ok(error) | Err(error) => error,
                 }
-            })?;
+            }
+        })?;
         let answers = || batch.groups.iter().flat_map(|g| &g.answers);
         self.state.step = step;
         self.state.optimiser_steps += updated.steps;

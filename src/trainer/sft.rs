@@ -116,20 +116,25 @@ fn step(
     // Weights of 1 on average, so that the loss stays a mean over tokens.
     let weight: f64 = lessons.iter().flat_map(|l| l.weights.iter().flatten()).sum();
     let scale = tokens as f64 / weight;
-    let (mut loss, mut entropy, mut packed_tokens, mut whole_tokens) = (0.0, 0.0, 0, 0);
+    let mut queued = Vec::new();
     for parts in learner.cut(&groups) {
         let packed = learner.pack(&groups, &parts)?;
         let weights = packed.members.iter().zip(&packed.first).map(|(&(lesson, response), &first)| {
             (first, lessons[lesson].weights[response].iter().map(|weight| weight * scale).collect())
         });
         let mut objective = CrossEntropy::new(&normaliser, &packed.lengths).with_token_weights(weights.collect());
-        learner.accumulate(&packed, &mut objective)?;
-        loss += objective.loss();
-        entropy += objective.entropy_sum();
+        let values = learner.accumulate(&packed, &mut objective)?;
+        queued.push((packed, objective, values));
+    }
+    let applied = learner.apply()?;
+    let (mut loss, mut entropy, mut packed_tokens, mut whole_tokens) = (0.0, 0.0, 0, 0);
+    for (packed, objective, values) in queued {
+        let sums = objective.sums(packed.tree.labels(), &values()?);
+        loss += sums.loss;
+        entropy += sums.entropy;
         packed_tokens += packed.tree.tokens().len();
         whole_tokens += packed.tree.unshared_tokens();
     }
-    let applied = learner.apply()?;
     if !loss.is_finite() || !applied.grad_norm.is_finite() {
         let what = if loss.is_finite() { "gradient" } else { "loss" };
         return Err(TrainError::Failed(format!(

@@ -66,7 +66,7 @@ impl TrainerState {
             cursor: 0,
             data: hex(data),
             reference: hex(reference),
-            config: hex(fixed_settings(&config.raw)),
+            config: hex(fixed_settings(config)),
             best: None,
             multipliers: Multipliers::default(),
         }
@@ -108,15 +108,17 @@ impl TrainerState {
 }
 
 /// A hash of the settings, without those that may change when a run is continued.
-fn fixed_settings(raw: &RawConfig) -> u64 {
+fn fixed_settings(config: &RunConfig) -> u64 {
     let free = RawConfig::default().trainer;
-    let mut fixed = raw.clone();
+    let mut fixed = config.raw.clone();
     fixed.trainer.steps = free.steps;
     fixed.trainer.eval_every = free.eval_every;
     fixed.trainer.save_every = free.save_every;
     fixed.trainer.keep = free.keep;
     fixed.sft.epochs = RawConfig::default().sft.epochs;
-    hash(toml::to_string(&fixed).unwrap_or_default().as_bytes())
+    // The rubric may be a file, of which the configuration has the name alone: its values count.
+    let settings = toml::to_string(&fixed).unwrap_or_default() + &format!("{:?}", config.rubric);
+    hash(settings.as_bytes())
 }
 
 /// Sixteen hexadecimal digits: a 64-bit number would lose digits in JSON readers that know only doubles.

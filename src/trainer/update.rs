@@ -1,14 +1,13 @@
 //! The policy-gradient steps on one batch of rollouts.
 
 use crate::config::RunConfig;
-use crate::model::decoder::Decoder;
 use crate::objective::{LabelValue, Normaliser, PolicyObjective, Sums, TrainedSequence};
 
 use super::batch::mini_batches;
 use super::error::TrainError;
-use super::learner::Learner;
+use super::learner::{Learner, Pending};
 use super::metrics::Metrics;
-use super::pack::TokenGroup;
+use super::pack::{Packed, TokenGroup};
 
 /// The trained responses of one group.
 #[derive(Debug, Clone)]
@@ -79,13 +78,8 @@ impl Mismatch {
 type LogProbs = Vec<Vec<Vec<f32>>>;
 
 /// Learns a batch in `objective.steps_per_batch` optimiser steps. `old` log-probabilities are the learner's own before
-/// the first step; with one step they are its current ones.
-pub fn update(
-    learner: &mut Learner,
-    reference: Option<&Decoder>,
-    groups: &[PolicyGroup],
-    config: &RunConfig,
-) -> Result<Updated, UpdateError> {
+/// the first step; with one step they are its current ones. With a KL term the learner must have a reference.
+pub fn update(learner: &mut Learner, groups: &[PolicyGroup], config: &RunConfig) -> Result<Updated, UpdateError> {
     let tokens: Vec<TokenGroup> = groups.iter().map(|g| g.tokens.clone()).collect();
     let ranges = mini_batches(groups.len(), config.raw.objective.steps_per_batch);
     let mut mismatch = Mismatch::default();
@@ -99,10 +93,7 @@ pub fn update(
             Some(old)
         }
     };
-    let reference = match (reference, config.policy.kl) {
-        (Some(reference), Some(_)) => Some(learner.reference_log_probs(reference, &tokens)?),
-        _ => None,
-    };
+    let reference = config.policy.kl.map(|_| learner.reference_log_probs(&tokens)).transpose()?;
     let mut work = Work {
         learner,
         groups,
@@ -117,16 +108,25 @@ pub fn update(
     };
     let (mut norms, mut rate) = (Vec::new(), 0.0);
     for range in ranges {
-        let before = work.sums.loss;
-        work.accumulate(range.clone())?;
+        let queued = work.accumulate(range.clone())?;
         let applied = work.learner.apply()?;
-        if !(work.sums.loss - before).is_finite() || !applied.grad_norm.is_finite() {
+        if !applied.grad_norm.is_finite() {
             return Err(UpdateError::NotFinite(work.offender(range)?));
+        }
+        for micro_batch in queued {
+            work.read(micro_batch)?;
         }
         norms.push(applied.grad_norm);
         rate = applied.rate;
     }
     Ok(work.report(&norms, rate))
+}
+
+/// A micro-batch whose gradient is added, and whose values are not read yet.
+struct Queued {
+    packed: Packed,
+    objective: PolicyObjective,
+    values: Pending,
 }
 
 /// The state of one batch's updates.
@@ -145,9 +145,10 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Adds the gradient of the groups in `range`, one optimiser batch.
-    fn accumulate(&mut self, range: std::ops::Range<usize>) -> Result<(), TrainError> {
+    fn accumulate(&mut self, range: std::ops::Range<usize>) -> Result<Vec<Queued>, TrainError> {
         let lengths = self.tokens[range.clone()].iter().flat_map(|g| g.responses.iter().map(Vec::len));
         let normaliser = Normaliser::over(self.config.aggregation, lengths, self.config.raw.rollout.max_new_tokens);
+        let mut queued = Vec::new();
         for mut parts in self.learner.cut(&self.tokens[range.clone()]) {
             parts.iter_mut().for_each(|part| part.group += range.start);
             let packed = self.learner.pack(self.tokens, &parts)?;
@@ -163,16 +164,24 @@ impl Work<'_> {
                     reference: self.reference.as_ref().map(|all| all[group][response].clone()),
                 })
                 .collect();
-            let mut objective = PolicyObjective::new(self.config.policy, &normaliser, &sequences)
+            let mut objective = PolicyObjective::new(self.config.policy, &normaliser, sequences)
                 .map_err(|error| TrainError::Failed(error.to_string()))?;
             let values = self.learner.accumulate(&packed, &mut objective)?;
-            self.sums.add(objective.sums());
-            self.packed += packed.tree.tokens().len();
-            self.whole += packed.tree.unshared_tokens();
-            if self.old.is_none() {
-                for (&(group, response), values) in packed.members.iter().zip(packed.by_sequence(&values)) {
-                    self.mismatch.add(&self.groups[group].sampled[response], &log_probs(&values));
-                }
+            queued.push(Queued { packed, objective, values });
+        }
+        Ok(queued)
+    }
+
+    /// Reads what a micro-batch came to.
+    fn read(&mut self, queued: Queued) -> Result<(), TrainError> {
+        let Queued { packed, objective, values } = queued;
+        let values = values()?;
+        self.sums.add(&objective.sums(packed.tree.labels(), &values));
+        self.packed += packed.tree.tokens().len();
+        self.whole += packed.tree.unshared_tokens();
+        if self.old.is_none() {
+            for (&(group, response), values) in packed.members.iter().zip(packed.by_sequence(&values)) {
+                self.mismatch.add(&self.groups[group].sampled[response], &log_probs(&values));
             }
         }
         Ok(())
@@ -182,14 +191,17 @@ impl Work<'_> {
     fn offender(&mut self, range: std::ops::Range<usize>) -> Result<NotFinite, TrainError> {
         for group in range.clone() {
             self.learner.clear()?;
-            let before = std::mem::take(&mut self.sums);
-            self.accumulate(group..group + 1)?;
-            let loss = self.sums.loss;
-            self.sums = before;
-            let gradients = self.learner.gradients()?;
-            let norm = crate::optim::global_norm(&gradients);
-            if !loss.is_finite() || !norm.is_finite() {
-                return Ok(NotFinite { what: if loss.is_finite() { "gradient" } else { "loss" }, group });
+            let (mut finite, mut loss) = (true, 0.0);
+            for Queued { packed, objective, values } in self.accumulate(group..group + 1)? {
+                let values = values()?;
+                finite &= values.iter().all(|value| value.log_prob.is_finite() && value.entropy.is_finite());
+                loss += objective.sums(packed.tree.labels(), &values).loss;
+            }
+            if !finite || !loss.is_finite() {
+                return Ok(NotFinite { what: "loss", group });
+            }
+            if !crate::optim::global_norm(&*self.learner.gradients()?).is_finite() {
+                return Ok(NotFinite { what: "gradient", group });
             }
         }
         // Only the sum of finite gradients was too large: the first group stands for the batch.
@@ -231,6 +243,7 @@ mod tests {
     use super::*;
     use crate::config::ConfigSource;
     use crate::model::config::{Architecture, ModelConfig, RopeConfig, RopeScaling};
+    use crate::model::decoder::Decoder;
     use crate::model::random;
 
     fn decoder() -> Decoder {
@@ -280,7 +293,8 @@ mod tests {
         let mut reference = decoder();
         // A reference that differs, so that the divergence has a gradient.
         reference.parameters.final_norm.fill(0.5);
-        let updated = update(&mut learner, Some(&reference), &groups(), &config).unwrap();
+        learner.keep_reference(reference).unwrap();
+        let updated = update(&mut learner, &groups(), &config).unwrap();
         (learner, updated)
     }
 
@@ -320,7 +334,7 @@ mod tests {
             all.iter().map(|group| group[0].iter().sum::<f32>() - group[1].iter().sum::<f32>()).sum()
         };
         let before = likelihood(&learner);
-        update(&mut learner, None, &groups, &config).unwrap();
+        update(&mut learner, &groups, &config).unwrap();
         assert!(likelihood(&learner) > before);
     }
 
@@ -335,7 +349,7 @@ mod tests {
         let model = ModelConfig { tie_word_embeddings: false, ..learner.decoder.config.clone() };
         learner = Learner::new(Decoder::new(model, parameters), None, &config, 10, 1.0).unwrap();
         let before = learner.decoder.parameters.layers[0].q.clone();
-        match update(&mut learner, None, &groups(), &config) {
+        match update(&mut learner, &groups(), &config) {
             Err(UpdateError::NotFinite(found)) => assert_eq!(found.group, 1),
             other => panic!("{other:?}"),
         }

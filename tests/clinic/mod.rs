@@ -24,6 +24,18 @@ pub(crate) fn succeed(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Runs the program, which must refuse with `status` and one line that holds all of `parts`, and not panic.
+pub(crate) fn refused(folder: &Path, arguments: &[&str], status: i32, parts: &[&str]) {
+    let output = run(folder, arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let line = errors.lines().last().unwrap_or_default();
+    assert_eq!(output.status.code(), Some(status), "attending {arguments:?}: {errors}");
+    assert!(line.starts_with("attending: ") && !errors.contains("panicked"), "{errors}");
+    for part in parts {
+        assert!(line.contains(part), "{part:?} is not in {line:?}");
+    }
+}
+
 /// A folder with `model` (random, byte vocabulary), `cases.jsonl`, `responses.jsonl` and `held_out.jsonl`.
 pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ kernels=$here/../../src/cuda/kernels
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 sed -n 's/^KERNEL(\([a-z_0-9]*\)).*/ENTRY(\1)/p' "$kernels"/*.cu > "$out/entries.inc"
-flags=(-std=c++17 -O2 -fPIC -Wall -Wno-unknown-pragmas -I"$here" -I"$kernels" -I"$out")
+flags=(-std=c++17 -O3 -fPIC -Wall -Wno-unknown-pragmas -I"$here" -I"$kernels" -I"$out")
 for element in float:_f32 bf16:_bf16; do
   c++ "${flags[@]}" -c -DREAL="${element%:*}" -DSUFFIX="${element#*:}" -o "$out/kernels${element#*:}.o" "$here/kernels.cpp"
 done

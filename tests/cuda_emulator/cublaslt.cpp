@@ -1,4 +1,7 @@
 // Matrix products of the emulated device: the cublasLt calls that the program makes, column-major, sums in f32.
+#include <algorithm>
+#include <vector>
+
 #include "cuda_bf16.h"
 
 namespace {
@@ -75,7 +78,7 @@ int cublasLtMatmulAlgoGetHeuristic(void *, Product *product, Layout *a, Layout *
 int cublasLtMatmul(void *, Product *p, const float *alpha, const char *a, Layout *a_layout, const char *b,
                    Layout *b_layout, const float *beta, const char *c, Layout *, char *d, Layout *d_layout,
                    const void *, void *, size_t, void *) {
-  if (!fits(*p, *a_layout, *b_layout, *d_layout) || c != d) return INVALID;
+  if (!fits(*p, *a_layout, *b_layout, *d_layout) ) return INVALID;
   const size_t m = d_layout->rows, n = d_layout->cols, k = p->transpose_a ? a_layout->rows : a_layout->cols;
   const size_t a_row = p->transpose_a ? a_layout->stride : 1, a_col = p->transpose_a ? 1 : a_layout->stride;
   const size_t b_row = p->transpose_b ? b_layout->stride : 1, b_col = p->transpose_b ? 1 : b_layout->stride;
@@ -83,21 +86,30 @@ int cublasLtMatmul(void *, Product *p, const float *alpha, const char *a, Layout
     const char *a_at = a + batch * a_layout->batch_stride * size_of(a_layout->type);
     const char *b_at = b + batch * b_layout->batch_stride * size_of(b_layout->type);
     char *d_at = d + batch * d_layout->batch_stride * size_of(d_layout->type);
-    for (size_t j = 0; j < n; j++)
+    const char *c_at = c + (d_at - d);
+    // Row by row of the sum, all values of a column at once: the compiler makes vectors of it, and each value's sum keeps
+    // its order.
+    std::vector<float> rows(k * m), column(m);
+    for (size_t l = 0; l < k; l++)
+      for (size_t i = 0; i < m; i++) rows[l * m + i] = get(a_at, a_layout->type, i * a_row + l * a_col);
+    for (size_t j = 0; j < n; j++) {
+      std::fill(column.begin(), column.end(), 0.f);
+      for (size_t l = 0; l < k; l++) {
+        const float factor = get(b_at, b_layout->type, l * b_row + j * b_col), *row = &rows[l * m];
+        for (size_t i = 0; i < m; i++) column[i] += row[i] * factor;
+      }
       for (size_t i = 0; i < m; i++) {
-        float sum = 0;
-        for (size_t l = 0; l < k; l++)
-          sum += get(a_at, a_layout->type, i * a_row + l * a_col) * get(b_at, b_layout->type, l * b_row + j * b_col);
-        sum *= *alpha;
+        float sum = column[i] * *alpha;
         const size_t at = j * d_layout->stride + i;
         // beta 0 must not read what is there.
-        if (*beta != 0) sum += *beta * get(d_at, d_layout->type, at);
+        if (*beta != 0) sum += *beta * get(c_at, d_layout->type, at);
         if (p->epilogue == EPILOGUE_BIAS) sum += get(p->bias, d_layout->type, i);
         if (d_layout->type == F32)
           ((float *)d_at)[at] = sum;
         else
           ((__nv_bfloat16 *)d_at)[at] = __float2bfloat16(sum);
       }
+    }
   }
   return OK;
 }

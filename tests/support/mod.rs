@@ -3,7 +3,7 @@
 
 use attending::model::config::{Architecture, ModelConfig, RopeConfig, RopeScaling};
 use attending::model::parameters::Parameters;
-use attending::objective::{Coefficient, Label, LabelValue, TokenObjective};
+use attending::objective::{Coefficient, Label, LabelValue, Loss, PolicyConfig, Term, Terms, TokenObjective};
 use attending::ops::Element;
 
 /// A small deterministic generator (SplitMix64), so that the tests need no crate for it.
@@ -68,11 +68,24 @@ pub fn parameters<T: Element>(config: &ModelConfig, seed: u64) -> Parameters<T> 
 pub struct Weighted<'a>(pub &'a dyn Fn(&Label) -> (f64, f64));
 
 impl TokenObjective for Weighted<'_> {
-    fn coefficients(&mut self, labels: &[Label], _: &[LabelValue], out: &mut [Coefficient]) {
+    fn coefficients(&self, labels: &[Label], _: &[LabelValue], out: &mut [Coefficient]) {
         for (out, label) in out.iter_mut().zip(labels) {
             let (log_prob, entropy) = (self.0)(label);
             *out = Coefficient { log_prob, entropy };
         }
+    }
+
+    /// The derivatives of `w (-A log p - H)` are -w A and -w, so w = -e and A = c / e; without H, w = -c and A = 1.
+    fn terms(&self, labels: &[Label]) -> Terms {
+        let with_entropy = labels.iter().any(|label| (self.0)(label).1 != 0.0);
+        let entropy_coefficient = if with_entropy { 1.0 } else { 0.0 };
+        let config = PolicyConfig { loss: Loss::Cispo, clip_low: 1.0, clip_high: 0.0, kl: None, entropy_coefficient };
+        let term = |label: &Label| {
+            let (log_prob, entropy) = (self.0)(label);
+            let (weight, advantage) = if with_entropy { (-entropy, log_prob / entropy) } else { (-log_prob, 1.0) };
+            Term::new(weight, advantage, label.sequence)
+        };
+        Terms { config, labels: labels.iter().map(term).collect() }
     }
 }
 

@@ -6,16 +6,14 @@ use attending_rewards::validation::{Judged, auroc, estimate, pearson};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::distribution::RESAMPLES;
 use super::finding::Findings;
-use super::sample::draw;
 use super::table::{Column, Table};
 use super::thresholds::Thresholds;
-use crate::stats::{Bootstrap, Interval, Observation, kappa, spearman};
+use crate::stats::{Bootstrap, Interval, Said, calibration, draw, kappa, spearman};
 
 /// Most labelled responses that the intervals are resampled from; whole cases of more are drawn.
 const MOST: usize = 4000;
-/// Bins of the calibration.
-const BINS: usize = 10;
 
 /// One score against one label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -70,6 +68,8 @@ fn agreement(table: &Table, label: usize, column: &Column, seed: u64) -> Option<
     };
     let ranked =
         |records: &[Judged]| spearman(&records.iter().map(|record| (record.truth, record.score)).collect::<Vec<_>>());
+    let said: Vec<Said> =
+        records.iter().map(|record| Said { question: record.unit, score: record.score, truth: record.truth }).collect();
     Some(Agreement {
         label: table.labels.all()[label].clone(),
         score: column.name.clone(),
@@ -79,7 +79,7 @@ fn agreement(table: &Table, label: usize, column: &Column, seed: u64) -> Option<
         kappa: if binary { interval(&kappa) } else { None },
         pearson: if binary { None } else { interval(&pearson) },
         spearman: if binary { None } else { interval(&ranked) },
-        calibration: calibration(&records, seed),
+        calibration: calibration(&said, Bootstrap { resamples: RESAMPLES, seed }),
     })
 }
 
@@ -97,23 +97,6 @@ fn drawn<'a>(records: &[Judged<'a>], seed: u64) -> Vec<Judged<'a>> {
         kept.extend(unit);
     }
     kept
-}
-
-/// Bins of equal width over the score's range; empty ones are left out.
-fn calibration(records: &[Judged], seed: u64) -> Vec<(f64, Interval, usize)> {
-    let ends = records.iter().fold((0.0, 1.0), |(l, h): (f64, f64), r| (l.min(r.score), h.max(r.score)));
-    let mut bins: Vec<Vec<&Judged>> = vec![Vec::new(); BINS];
-    for record in records {
-        let at = (record.score - ends.0) / (ends.1 - ends.0) * BINS as f64;
-        bins[(at as usize).min(BINS - 1)].push(record);
-    }
-    let of = |bin: Vec<&Judged>| {
-        let labels: Vec<Observation> =
-            bin.iter().map(|record| Observation { question: record.unit, value: record.truth }).collect();
-        let mean = Bootstrap { resamples: super::distribution::RESAMPLES, seed }.mean(&labels)?;
-        Some((bin.iter().map(|record| record.score).sum::<f64>() / bin.len() as f64, mean, bin.len()))
-    };
-    bins.into_iter().filter_map(of).collect()
 }
 
 pub(super) fn findings(agreements: &[Agreement], limits: &Thresholds, findings: &mut Findings) {

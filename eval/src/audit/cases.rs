@@ -47,8 +47,8 @@ impl Cases {
         self.by_id.get(id).map(|&at| &self.cases[at])
     }
 
-    /// The case whose question stands in the prompt, the longest where several do; of equal questions the one whose options
-    /// stand there too.
+    /// The case whose question stands in the prompt; where several do, the one that ends last, since worked examples come
+    /// first, then the longest, then the one whose options stand there too.
     pub(super) fn by_prompt(&self, prompt: &str) -> Option<&Arc<Case>> {
         let build = || AhoCorasick::new(self.cases.iter().map(|case| beginning(case.question.trim()))).ok();
         let finder = self.beginnings.get_or_init(build).as_ref()?;
@@ -57,16 +57,17 @@ impl Cases {
             !question.is_empty() && prompt[start..].starts_with(question)
         };
         let found = finder.find_overlapping_iter(prompt).map(|m| (m.pattern().as_usize(), m.start()));
-        let found = found.filter(|(at, start)| fits(*at, *start)).map(|(at, _)| at);
         found
-            .map(|at| {
+            .filter(|(at, start)| fits(*at, *start))
+            .map(|(at, start)| {
                 let case = &self.cases[at];
                 let options = case.options.iter().filter(|option| prompt.contains(option.text.as_str())).count();
+                let length = case.question.trim().len();
                 // The first of several that suit equally.
-                (case.question.trim().len(), options, usize::MAX - at)
+                (start + length, length, options, usize::MAX - at)
             })
             .max()
-            .map(|(_, _, at)| &self.cases[usize::MAX - at])
+            .map(|(.., at)| &self.cases[usize::MAX - at])
     }
 }
 
@@ -102,6 +103,8 @@ mod tests {
         assert_eq!(found(&format!("{long} What next?\nA. Aspirin")).as_deref(), Some("c"));
         assert_eq!(found(&format!("{long} What next?\nA. ECG")).as_deref(), Some("b"));
         assert_eq!(found("A man of 60"), None);
+        let examples = format!("{long} What next?\nA. ECG\nAnswer: A\n\n{long}\nA. Angina\nAnswer:");
+        assert_eq!(found(&examples).as_deref(), Some("a"));
         assert_eq!(cases.by_id("b").unwrap().id, "b");
     }
 }

@@ -1,17 +1,13 @@
 //! Question 1: what each score's distribution is, and how the scores move together and with length.
 
-use std::collections::HashMap;
-
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::finding::Findings;
 use super::table::{Column, Table};
 use super::thresholds::Thresholds;
-use crate::stats::{Bootstrap, Interval, Observation, pearson, spearman};
+use crate::stats::{Bootstrap, Interval, Observation, Spread, pearson, spearman};
 
-/// Bars of a histogram.
-const BARS: usize = 20;
 /// Resamples of the intervals; they leave about 3 % of their width as noise in their bounds.
 pub(super) const RESAMPLES: usize = 1000;
 
@@ -54,10 +50,11 @@ pub struct Correlation {
 }
 
 pub(super) fn distributions(table: &Table, columns: &[Column], seed: u64) -> Vec<Distribution> {
-    columns.par_iter().map(|column| distribution(table, column, seed)).collect()
+    columns.par_iter().filter_map(|column| distribution(table, column, seed)).collect()
 }
 
-fn distribution(table: &Table, column: &Column, seed: u64) -> Distribution {
+/// `None` where no response has the score.
+fn distribution(table: &Table, column: &Column, seed: u64) -> Option<Distribution> {
     let with_length: Vec<(f64, f64)> = column
         .values
         .iter()
@@ -67,8 +64,7 @@ fn distribution(table: &Table, column: &Column, seed: u64) -> Distribution {
         .collect();
     let mut sorted: Vec<f64> = with_length.iter().map(|pair| pair.0).collect();
     sorted.sort_by(f64::total_cmp);
-    let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
-    let quantiles = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0].map(at);
+    let spread = Spread::of(&sorted)?;
     let most = sorted.chunk_by(|a, b| a == b).map(<[f64]>::len).max().unwrap_or(0);
     let observations: Vec<Observation> = column
         .values
@@ -77,24 +73,18 @@ fn distribution(table: &Table, column: &Column, seed: u64) -> Distribution {
         .filter(|(value, _)| value.is_finite())
         .map(|(value, row)| Observation { question: table.case(row), value: *value })
         .collect();
-    let (low, high) = (quantiles[0], quantiles[6]);
-    // Scores are shares unless their values say otherwise.
-    let range = if low >= 0.0 && high <= 1.0 { [0.0, 1.0] } else { [low, high] };
-    let mut bars = vec![0; BARS];
-    let width = if range[1] > range[0] { range[1] - range[0] } else { 1.0 };
-    sorted.iter().for_each(|v| bars[(((v - range[0]) / width * BARS as f64) as usize).min(BARS - 1)] += 1);
-    Distribution {
+    Some(Distribution {
         name: column.name.clone(),
         scored: sorted.len(),
         missing: table.rows.len() - sorted.len(),
         mean: Bootstrap { resamples: RESAMPLES, seed }.mean(&observations),
-        quantiles,
+        quantiles: spread.quantiles,
         most_frequent: most as f64 / sorted.len() as f64,
-        range,
-        bars,
+        range: spread.range,
+        bars: spread.bars,
         length_pearson: pearson(&with_length),
         length_spearman: spearman(&with_length),
-    }
+    })
 }
 
 pub(super) fn correlations(columns: &[Column]) -> Vec<Correlation> {
@@ -112,29 +102,6 @@ pub(super) fn correlations(columns: &[Column]) -> Vec<Correlation> {
         }
     };
     pairs.par_iter().map(of).collect()
-}
-
-/// A cell of a plane with the number of responses in it.
-pub(super) type Cell = (f64, f64, usize);
-
-/// Two columns in cells of a grid, so that a hundred thousand points can be drawn: centre and number of each cell.
-pub(super) fn cells(points: impl Iterator<Item = (f64, f64)>) -> Vec<Cell> {
-    const SIDE: f64 = 24.0;
-    let points: Vec<(f64, f64)> = points.filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
-    let ends = |of: fn(&(f64, f64)) -> f64| {
-        let bounds = points.iter().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-        if bounds.0 >= 0.0 && bounds.1 <= 1.0 { (0.0, 1.0) } else { bounds }
-    };
-    let (x, y) = (ends(|p| p.0), ends(|p| p.1));
-    let cell = |v: f64, (low, high): (f64, f64)| {
-        if high > low { ((v - low) / (high - low) * SIDE).round() as i64 } else { 0 }
-    };
-    let centre = |cell: i64, (low, high): (f64, f64)| low + cell as f64 / SIDE * (high - low);
-    let mut counts: HashMap<(i64, i64), usize> = HashMap::new();
-    points.iter().for_each(|p| *counts.entry((cell(p.0, x), cell(p.1, y))).or_default() += 1);
-    let mut cells: Vec<((i64, i64), usize)> = counts.into_iter().collect();
-    cells.sort_unstable();
-    cells.into_iter().map(|((a, b), count)| (centre(a, x), centre(b, y), count)).collect()
 }
 
 /// Objectives of the rubric; the scalar is made of them and moves with them.

@@ -28,7 +28,25 @@ pub enum AuditError {
     /// The report's folder holds something.
     #[error("{}: this folder is not empty; name a new one, or add --force to replace the report in it", .0.display())]
     FolderExists(PathBuf),
+    /// A reward function cannot be asked, or does not reply as it must.
+    #[error("reward function {name}: {problem}")]
+    RewardFunction {
+        /// The command, or the address.
+        name: String,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
     /// A reward of the file is no number that advantages can be computed from.
     #[error(transparent)]
     Advantage(#[from] advantage::Error),
+}
+
+impl AuditError {
+    /// The program's exit status: 3 where a reward function failed, 2 where the user's input has to change.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::RewardFunction { .. } => 3,
+            _ => 2,
+        }
+    }
 }

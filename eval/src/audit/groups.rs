@@ -60,7 +60,8 @@ pub(super) struct Advantages {
 /// The groups of a step and their rewards.
 type Batch<'t> = (Vec<&'t Vec<u32>>, Vec<Vec<Rewarded>>);
 
-pub(super) fn groups(table: &Table, rubric: &Rubric) -> Result<Option<(Groups, Advantages)>, AuditError> {
+/// `scalar`: the reward is one number, whatever objectives stand beside it.
+pub(super) fn groups(table: &Table, rubric: &Rubric, scalar: bool) -> Result<Option<(Groups, Advantages)>, AuditError> {
     let members: Vec<Vec<u32>> = table.members();
     let rows = |group: &[u32]| -> Vec<&Row> { group.iter().map(|&at| &table.rows[at as usize]).collect() };
     let compared: Vec<&Vec<u32>> = members.iter().filter(|group| group.len() > 1).collect();
@@ -112,7 +113,7 @@ pub(super) fn groups(table: &Table, rubric: &Rubric) -> Result<Option<(Groups, A
             (groups, rewards)
         })
         .collect();
-    let objectives = table.rows.iter().any(|row| row.objectives.iter().any(Option::is_some));
+    let objectives = !scalar && table.rows.iter().any(|row| row.objectives.iter().any(Option::is_some));
     let estimators: Vec<(&'static str, Config)> = Estimator::NAMES
         .iter()
         // `constrained` has a state that no file holds; without objectives only scalars can be compared.
@@ -166,11 +167,13 @@ pub(super) fn findings(groups: &Groups, limits: &Thresholds, findings: &mut Find
     findings.share((2, "groups.all_wrong"), (groups.all_wrong, groups.judged), limits.all_wrong, || {
         format!("{} of {} groups have no right response", groups.all_wrong, groups.judged)
     });
-    if let Some(line) = groups.estimators.iter().find(|line| line.name == "crpo") {
+    // The rubric's own estimator; of rewards that are one number, the plain one.
+    let named = |name: &str| groups.estimators.iter().find(|line| line.name == name);
+    if let Some(line) = named("crpo").or_else(|| named("grpo")) {
         findings.share((2, "groups.inverted"), (line.inverted, line.mixed), limits.inverted, || {
             format!(
-                "under crpo a wrong response has a higher advantage than a right one in {} of {} mixed groups",
-                line.inverted, line.mixed
+                "under {} a wrong response has a higher advantage than a right one in {} of {} mixed groups",
+                line.name, line.inverted, line.mixed
             )
         });
     }

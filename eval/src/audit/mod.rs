@@ -15,21 +15,23 @@
 
 mod agreement;
 mod cases;
-mod detail;
 mod distribution;
 mod error;
 mod finding;
 mod groups;
+mod layout;
 mod pass;
 mod probes;
+mod program;
 mod reading;
-mod record;
 mod report;
-mod sample;
+mod reward_function;
 mod second_opinion;
+mod source;
 mod table;
 mod thresholds;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use attending_rewards::{Format, Preset, Rubric, RubricFile, Scorer};
@@ -41,13 +43,16 @@ pub use distribution::{Correlation, Distribution};
 pub use error::AuditError;
 pub use finding::Finding;
 pub use groups::{EstimatorLine, Groups};
+pub use layout::{Columns, Layout};
 pub use probes::Probe;
+pub use program::Program;
 pub use reading::{Exchange, Exchanged};
-pub use record::{Columns, Layout};
+pub use reward_function::{Connection, Posted, RewardFunction};
 pub use second_opinion::{Alone, Curve, Pair, SecondOpinion};
 pub use thresholds::Thresholds;
 
 use crate::report::Page;
+use reward_function::Judge;
 
 /// What an audit is made with.
 #[derive(Debug)]
@@ -58,6 +63,7 @@ pub struct Auditor {
     /// The same rubric, asking for the tags that probes are written in.
     tagged: Scorer,
     held_out: Scorer,
+    function: Option<RewardFunction>,
     thresholds: Thresholds,
     skip_bad: bool,
 }
@@ -67,6 +73,8 @@ pub struct Auditor {
 pub struct Audit {
     /// The files.
     pub files: Vec<String>,
+    /// The reward function whose rewards these are; none where they are the rubric's.
+    pub reward_function: Option<String>,
     /// The model that the responses name.
     pub model: Option<String>,
     /// Responses read.
@@ -77,6 +85,8 @@ pub struct Audit {
     pub unreadable: u64,
     /// Malformed records that were left out.
     pub skipped: u64,
+    /// What else of the files is not among the responses, and how often.
+    pub left_out: BTreeMap<&'static str, u64>,
     /// Question 1.
     pub distributions: Vec<Distribution>,
     /// Question 1.
@@ -113,6 +123,7 @@ impl Auditor {
             scorer,
             tagged: rubric.scorer()?,
             held_out: Scorer::new(Rubric::preset(Preset::HeldOut)),
+            function: None,
             thresholds: Thresholds::default(),
             skip_bad: false,
         })
@@ -130,6 +141,18 @@ impl Auditor {
         self
     }
 
+    /// With a reward function in place of the rubric's scalar; the rubric's objectives stand beside it. It is asked about the
+    /// responses, the tricks, the faults and the exchanges, each with its case.
+    pub fn with_reward_function(mut self, function: RewardFunction) -> Self {
+        self.function = Some(function);
+        self
+    }
+
+    /// The judge of responses in their own layout, or in the tags of probes.
+    fn judge<'a>(&'a self, scorer: &'a Scorer) -> Judge<'a> {
+        Judge { scorer, function: self.function.as_ref() }
+    }
+
     /// With other thresholds.
     pub fn with_thresholds(mut self, thresholds: Thresholds) -> Self {
         self.thresholds = thresholds;
@@ -145,7 +168,8 @@ impl Auditor {
     /// Audits the responses of the files, read as one. The page is made where it is asked for; it holds the texts.
     ///
     /// # Errors
-    /// A file cannot be read, a record is malformed, a response names no case, is given twice or is of another model.
+    /// A file cannot be read, a record is malformed, a response names no case, is given twice or is of another model; a
+    /// reward function fails.
     pub fn audit(&self, files: &[PathBuf], with_page: bool) -> Result<(Audit, Option<Page>), AuditError> {
         let collected = pass::collect(self, files)?;
         let table = &collected.table;
@@ -153,10 +177,10 @@ impl Auditor {
         let columns = table.scores();
         let distributions = distribution::distributions(table, &columns, seed);
         let correlations = distribution::correlations(&columns);
-        let (groups, advantages) = groups::groups(table, self.scorer.rubric())?.unzip();
+        let (groups, advantages) = groups::groups(table, self.scorer.rubric(), self.function.is_some())?.unzip();
         let held = &collected.held[..collected.held.len().min(self.thresholds.cases as usize)];
-        let probes = probes::probes(&self.tagged, self.scorer.rubric().format, held, seed);
-        let exchanges = reading::exchanges(&self.scorer, held, seed);
+        let probes = probes::probes(self.judge(&self.tagged), self.scorer.rubric().format, held, seed)?;
+        let exchanges = reading::exchanges(self.judge(&self.scorer), held, seed)?;
         let agreements = agreement::agreements(table, &columns, seed);
         let second_opinion = second_opinion::second_opinion(table, &self.thresholds);
         let mut findings = finding::Findings::default();
@@ -185,11 +209,13 @@ impl Auditor {
         );
         let audit = Audit {
             files: files.iter().map(|file| attending_datasets::reader::display(file)).collect(),
+            reward_function: self.function.as_ref().map(|function| function.name().to_owned()),
             model: collected.model.clone(),
             responses: table.rows.len(),
             cases: table.cases.all().len(),
             unreadable: collected.unreadable,
             skipped: collected.skipped.count,
+            left_out: collected.left_out.clone(),
             distributions,
             correlations,
             groups,

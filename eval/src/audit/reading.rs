@@ -1,18 +1,25 @@
 //! Question 5: does the reward read the response, the evidence and the gold answer at all? Each is exchanged, and what
 //! should have read it must fall.
 
+use std::sync::Arc;
+
 use attending_datasets::{Answer, Case};
 use attending_rewards::sections::sections;
-use attending_rewards::{Objective, Response, Scorer};
+use attending_rewards::{Objective, Response, Scored, Scorer};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::AuditError;
 use super::distribution::RESAMPLES;
 use super::finding::Findings;
 use super::pass::Held;
 use super::probes::value;
+use super::reward_function::Judge;
 use super::thresholds::Thresholds;
 use crate::stats::{Bootstrap, Interval, Observation};
+
+/// Cases whose exchanged copies are in memory at once.
+const TOGETHER: usize = 32;
 
 /// What is exchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,8 +60,8 @@ impl Exchanged {
 pub struct Exchange {
     /// What was exchanged.
     pub exchanged: Exchanged,
-    /// The objective that must fall.
-    pub objective: Objective,
+    /// The objective that must fall, or the reward of a function that gives no more.
+    pub objective: &'static str,
     /// Responses with a value above 0 before, and with one after.
     pub responses: usize,
     /// Its mean before.
@@ -65,50 +72,64 @@ pub struct Exchange {
     pub drop: Option<Interval>,
 }
 
-/// Runs every exchange on the sampled cases.
-pub(super) fn exchanges(scorer: &Scorer, held: &[Vec<Held>], seed: u64) -> Vec<Exchange> {
+/// Runs every exchange on the sampled cases. Of a foreign function the reward must fall with each.
+pub(super) fn exchanges(judge: Judge<'_>, held: &[Vec<Held>], seed: u64) -> Result<Vec<Exchange>, AuditError> {
     let mut found = Vec::new();
     for (exchanged, objectives) in Exchanged::ALL {
-        let pairs: Vec<(&Held, attending_rewards::Scored)> = held
-            .par_iter()
-            .enumerate()
-            .flat_map_iter(|(at, unit)| {
-                // The next cases in the order of the sample, which is that of their ids' hashes.
-                let others = (1..held.len()).filter_map(move |next| held[(at + next) % held.len()].first());
-                unit.iter().filter_map(move |own| {
-                    let (case, response) = exchange(exchanged, own, others.clone(), scorer)?;
-                    let evidence = scorer.index(&case);
-                    Some((own, scorer.score(&case, &evidence, &response)))
+        let (mut own, mut after): (Vec<&Held>, Vec<Scored>) = (Vec::new(), Vec::new());
+        for (part, units) in held.chunks(TOGETHER).enumerate() {
+            let pairs: Vec<(&Held, (Arc<Case>, Response))> = units
+                .par_iter()
+                .enumerate()
+                .flat_map_iter(|(at, unit)| {
+                    let at = part * TOGETHER + at;
+                    // The next cases in the order of the sample, which is that of their ids' hashes.
+                    let others = (1..held.len()).filter_map(move |next| held[(at + next) % held.len()].first());
+                    unit.iter().filter_map(move |own| {
+                        let (case, response) = exchange(exchanged, own, others.clone(), judge.scorer)?;
+                        Some((own, (Arc::new(case), response)))
+                    })
                 })
-            })
-            .collect();
+                .collect();
+            let (of, work): (Vec<&Held>, Vec<_>) = pairs.into_iter().unzip();
+            after.append(&mut judge.score(&work)?);
+            own.extend(of);
+        }
+        let pairs = || own.iter().zip(&after).map(|(own, after)| (own.case.id.as_str(), &own.scored, after));
+        if judge.function.is_some() {
+            let values = pairs().filter_map(|(case, before, after)| Some((case, before.reward?, after.reward?)));
+            found.extend(summary(exchanged, "reward", values, seed));
+            continue;
+        }
         for objective in objectives {
-            let values: Vec<(&str, f64, f64)> = pairs
-                .iter()
-                .filter_map(|(own, after)| {
-                    let before = value(&own.scored, *objective).filter(|before| *before > 0.0)?;
-                    Some((own.case.id.as_str(), before, value(after, *objective)?))
-                })
-                .collect();
-            if values.is_empty() {
-                continue;
-            }
-            let mean = |of: fn(&(&str, f64, f64)) -> f64| values.iter().map(of).sum::<f64>() / values.len() as f64;
-            let drops: Vec<Observation> = values
-                .iter()
-                .map(|(case, before, after)| Observation { question: case, value: before - after })
-                .collect();
-            found.push(Exchange {
-                exchanged,
-                objective: *objective,
-                responses: values.len(),
-                before: mean(|v| v.1),
-                after: mean(|v| v.2),
-                drop: Bootstrap { resamples: RESAMPLES, seed }.mean(&drops),
+            let values = pairs().filter_map(|(case, before, after)| {
+                Some((case, value(before, *objective)?, value(after, *objective)?))
             });
+            found.extend(summary(exchanged, objective.name(), values, seed));
         }
     }
-    found
+    Ok(found)
+}
+
+/// Of case, value before and value after, where there was something to lose; `None` where nowhere.
+fn summary<'c>(
+    exchanged: Exchanged,
+    objective: &'static str,
+    values: impl Iterator<Item = (&'c str, f64, f64)>,
+    seed: u64,
+) -> Option<Exchange> {
+    let values: Vec<(&str, f64, f64)> = values.filter(|(_, before, _)| *before > 0.0).collect();
+    let mean = |of: fn(&(&str, f64, f64)) -> f64| values.iter().map(of).sum::<f64>() / values.len() as f64;
+    let drops: Vec<Observation> =
+        values.iter().map(|(case, before, after)| Observation { question: case, value: before - after }).collect();
+    (!values.is_empty()).then(|| Exchange {
+        exchanged,
+        objective,
+        responses: values.len(),
+        before: mean(|v| v.1),
+        after: mean(|v| v.2),
+        drop: Bootstrap { resamples: RESAMPLES, seed }.mean(&drops),
+    })
 }
 
 /// The case and the response after the exchange; `None` where nothing suits.
@@ -160,7 +181,7 @@ pub(super) fn findings(exchanges: &[Exchange], limits: &Thresholds, findings: &m
         findings.below((5, "reading.drop"), most, limits.drop, || {
             format!(
                 "{} does not read what it should: with the {} it goes from {:.3} to {:.3}",
-                exchange.objective.name(),
+                exchange.objective,
                 exchange.exchanged.name(),
                 exchange.before,
                 exchange.after

@@ -4,15 +4,13 @@ use std::collections::HashMap;
 
 use attending_rewards::{Objective, Rubric};
 
-use super::detail::documents;
-use super::distribution::cells;
 use super::groups::{Advantages, Groups};
 use super::pass::Collected;
 use super::second_opinion::{Curve, SecondOpinion};
 use super::{Agreement, Audit, Correlation, Distribution, Exchange, Probe};
 use crate::report::{
-    Block, Calibration, Cell, EvidenceText, Explorer, ExplorerCase, ExplorerRow, Fact, Figure, Histogram, LinePlot,
-    Page, Plane, Section, Series, Table, gold,
+    Block, Calibration, Cell, Explorer, ExplorerCase, ExplorerRow, Fact, Figure, Histogram, LinePlot, Page, Plane,
+    Section, Series, Table, cells,
 };
 use crate::stats::{Interval, wilson};
 
@@ -53,7 +51,7 @@ pub(super) fn page(audit: &Audit, collected: &Collected, advantages: Option<&Adv
         section(
             "4. Tricks and single faults",
             "Tricks are compared with the mean of the case's right responses: one that earns as much would be learnt. Where \
-             nothing but the answer applies to a case, every trick that answers rightly earns as much. Faults are put into the best right response: the objective named must fall.",
+             nothing but the answer applies to a case, every trick that answers rightly earns as much. Faults are put into the best right response: what is named must fall.",
             Block::Tables(probe_tables(&audit.probes)),
         ),
         section(
@@ -138,16 +136,12 @@ fn figures(audit: &Audit) -> Block {
 }
 
 fn histogram(d: &Distribution) -> Histogram {
-    let [low, _, first, median, third, _, high] = d.quantiles.map(|q| format!("{q:.3}"));
-    let missing = if d.missing > 0 { format!("; {} without a value", d.missing) } else { String::new() };
-    Histogram {
-        title: d.name.clone(),
-        x: "value".to_owned(),
-        range: (d.range[0], d.range[1]),
-        bars: d.bars.clone(),
-        mean: d.mean.map(|mean| mean.estimate),
-        note: format!("{low} to {high}, quartiles {first}, {median}, {third}{missing}"),
+    let mean = d.mean.map(|mean| mean.estimate);
+    let mut histogram = Histogram::new(&d.name, "value", &d.quantiles, d.range, d.bars.clone(), mean);
+    if d.missing > 0 {
+        histogram.note += &format!("; {} without a value", d.missing);
     }
+    histogram
 }
 
 fn printed(value: Option<f64>) -> String {
@@ -256,17 +250,7 @@ fn explorer(audit: &Audit, collected: &Collected, advantages: Option<&Advantages
     let rows = collected.shown.iter().map(|(at, detail)| {
         let row = &table.rows[*at as usize];
         let case = *places.entry(row.case).or_insert_with(|| {
-            let known = collected.cases.get(&row.case);
-            let text = |(document, title, text): (String, String, &str)| EvidenceText {
-                document,
-                title,
-                text: text.to_owned(),
-            };
-            cases.push(ExplorerCase {
-                id: table.case(row).to_owned(),
-                gold: known.map(|case| gold(&case.answer)).unwrap_or_default(),
-                documents: known.map(|case| documents(case).into_iter().map(text).collect()).unwrap_or_default(),
-            });
+            cases.push(ExplorerCase::new(table.case(row), collected.cases.get(&row.case).map(|case| case.as_ref())));
             cases.len() - 1
         });
         let values =
@@ -299,7 +283,7 @@ fn explorer(audit: &Audit, collected: &Collected, advantages: Option<&Advantages
         columns,
         rows,
         cases,
-        kinds: collected.dictionary.kinds.all().to_vec(),
+        kinds: collected.kinds.all().to_vec(),
         estimators: advantages.map(|a| a.names.iter().map(|name| (*name).to_owned()).collect()).unwrap_or_default(),
         note,
     }
@@ -309,7 +293,7 @@ fn probe_tables(probes: &[Probe]) -> Vec<Table> {
     let objective = |probe: &Probe, objective: Objective| Cell::Signed(probe.objectives.get(&objective).copied());
     let row = |probe: &Probe| {
         let mut cells = vec![Cell::Text(probe.name.to_owned()), probe.cases.into()];
-        cells.extend(probe.falls.map(|falls| falls.name().into()));
+        cells.extend(probe.falls.map(Cell::from));
         cells.extend([Cell::Share(probe.passed), Cell::Difference(probe.gap)]);
         cells.extend(Objective::ALL.map(|o| objective(probe, o)));
         cells
@@ -335,7 +319,7 @@ fn exchanges(all: &[Exchange]) -> Table {
     let row = |e: &Exchange| {
         vec![
             Cell::Text(e.exchanged.name().to_owned()),
-            e.objective.name().into(),
+            e.objective.into(),
             e.responses.into(),
             Cell::Number(Some(e.before)),
             Cell::Number(Some(e.after)),
@@ -427,9 +411,13 @@ fn facts(audit: &Audit, rubric: &Rubric) -> Vec<Fact> {
         Fact::new("program", format!("attending {}", env!("CARGO_PKG_VERSION"))),
         Fact::new("rubric", format!("{}: {}", rubric.preset.name(), weights.join(", "))),
     ];
+    facts.extend(
+        audit.reward_function.iter().map(|name| Fact::new("reward function, in place of the rubric's sum", name)),
+    );
     if audit.skipped > 0 {
         facts.push(Fact::new("malformed records left out", audit.skipped.to_string()));
     }
+    facts.extend(audit.left_out.iter().map(|(what, count)| Fact::new(format!("{what}, left out"), count.to_string())));
     facts.extend(audit.thresholds.listed().map(|(key, value)| Fact::new(key, value.to_string())));
     facts
 }

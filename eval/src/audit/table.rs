@@ -1,9 +1,9 @@
 //! What is kept of every response: numbers, no text.
 
-use std::collections::HashMap;
-
 use attending_rewards::advantage::Rewarded;
 use attending_rewards::{Check, Objective, Outcome, Scored};
+
+use crate::names::Names;
 
 /// The numbers of one response.
 #[derive(Debug, Clone)]
@@ -43,29 +43,6 @@ impl Row {
     /// Whether the answer is right in full; `None` where accuracy does not apply.
     pub(super) fn right(&self) -> Option<bool> {
         self.objective(Objective::Accuracy).map(|value| value >= 1.0)
-    }
-}
-
-/// Strings that are kept once.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    names: Vec<String>,
-    places: HashMap<String, u32>,
-}
-
-impl Names {
-    pub(super) fn place(&mut self, name: &str) -> u32 {
-        if let Some(place) = self.places.get(name) {
-            return *place;
-        }
-        let place = self.names.len() as u32;
-        self.places.insert(name.to_owned(), place);
-        self.names.push(name.to_owned());
-        place
-    }
-
-    pub(super) fn all(&self) -> &[String] {
-        &self.names
     }
 }
 

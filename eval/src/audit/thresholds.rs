@@ -31,6 +31,7 @@
 use std::path::Path;
 
 use attending_datasets::reader::read_text;
+use attending_rewards::rubric::nearest;
 use serde::Serialize;
 use toml::de::{DeTable, DeValue};
 
@@ -196,17 +197,13 @@ impl Setting {
 
 /// The sentence for an unknown key, with the nearest known one: also one that stands in another table.
 fn unknown(key: &str) -> String {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-    let distance = |known: &str| {
-        let whole = strsim::damerau_levenshtein(key, known);
-        whole.min(1 + strsim::damerau_levenshtein(&last(key), &last(known)))
-    };
-    let nearest = SETTINGS.iter().map(|setting| (distance(setting.key), setting.key)).min();
-    match nearest.filter(|(distance, _)| *distance <= key.len().div_ceil(3)) {
-        Some((_, nearest)) => format!("unknown key `{key}`; did you mean `{nearest}`?"),
-        None => {
-            format!("unknown key `{key}`; known are {}", SETTINGS.iter().map(|s| s.key).collect::<Vec<_>>().join(", "))
-        }
+    let last = |key: &'static str| key.rsplit('.').next().unwrap_or_default();
+    let known = || SETTINGS.iter().map(|setting| setting.key);
+    let given = key.rsplit('.').next().unwrap_or_default();
+    let elsewhere = || nearest(given, known().map(last)).and_then(|name| known().find(|key| last(key) == name));
+    match nearest(key, known()).or_else(elsewhere) {
+        Some(nearest) => format!("unknown key `{key}`; did you mean `{nearest}`?"),
+        None => format!("unknown key `{key}`; known are {}", known().collect::<Vec<_>>().join(", ")),
     }
 }
 

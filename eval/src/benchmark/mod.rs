@@ -108,6 +108,21 @@ pub const BENCHMARKS: &[Benchmark] = &[
         documents: false,
         ..PLAIN
     },
+    Benchmark {
+        name: "bioasq",
+        about: "BioASQ task B, yes/no questions, with their snippets (bioasq/golden.json: the official file, by registration)",
+        file: "bioasq/golden.json",
+        loader: "bioasq",
+        ..PLAIN
+    },
+    Benchmark {
+        name: "bioasq_closed",
+        about: "BioASQ task B, yes/no questions, without their snippets",
+        file: "bioasq/golden.json",
+        loader: "bioasq",
+        documents: false,
+        ..PLAIN
+    },
     mmlu("mmlu_medical", "MMLU, six medical subjects, test (1,089)", Part::All),
     mmlu("mmlu_anatomy", "MMLU anatomy, test (135)", Part::Subject("anatomy")),
     mmlu("mmlu_clinical_knowledge", "MMLU clinical knowledge, test (265)", Part::Subject("clinical_knowledge")),

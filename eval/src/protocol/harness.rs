@@ -57,7 +57,7 @@ impl Harness {
 
     /// The prompt of a case after worked examples of the same task, `None` where the case has no gold answer among the
     /// options or, as an example, none to show.
-    pub fn prompt(self, case: &Case, examples: &[Case]) -> Option<ChoicePrompt> {
+    pub fn prompt(self, case: &Case, examples: &[&Case]) -> Option<ChoicePrompt> {
         let keys = self.keys(case);
         if keys.len() < 2 || self.right(case, &keys).is_none() {
             return None;
@@ -70,6 +70,22 @@ impl Harness {
         context += &self.text(case);
         let continuations = keys.iter().map(|key| format!(" {key}")).collect();
         Some(ChoicePrompt { context, keys, continuations })
+    }
+
+    /// The worked examples of a case: the first `count` of `pool`; for MMLU the first of the same subject, whose task has a
+    /// development part of its own.
+    ///
+    /// # Errors
+    /// There are fewer: the sentence says of what.
+    pub fn examples<'p>(self, case: &Case, pool: &'p [Case], count: usize) -> Result<Vec<&'p Case>, String> {
+        let subject = |case: &Case| case.metadata.get("subject").cloned().filter(|_| self == Self::Mmlu);
+        let own = subject(case);
+        let found: Vec<&Case> = pool.iter().filter(|example| subject(example) == own).take(count).collect();
+        if found.len() < count {
+            let of = own.as_ref().and_then(Value::as_str).map(|name| format!(" of subject {name}")).unwrap_or_default();
+            return Err(format!("has {} cases{of}, expected {count} as worked examples", found.len()));
+        }
+        Ok(found)
     }
 
     /// The gold option's key as it is compared.
@@ -127,7 +143,7 @@ mod tests {
         assert_eq!(prompt(Harness::MedMcqa), "Question:  Which? \nChoices:\nA. x\nB. y\nAnswer:");
         let description = "The following are multiple choice questions (with answers) about college medicine.\n\n";
         assert_eq!(prompt(Harness::Mmlu), format!("{description}Which?\nA. x\nB. y\nAnswer:"));
-        let shot = Harness::Mmlu.prompt(&case_, std::slice::from_ref(&case_)).unwrap();
+        let shot = Harness::Mmlu.prompt(&case_, &[&case_]).unwrap();
         assert_eq!(shot.context, format!("{description}Which?\nA. x\nB. y\nAnswer: B\n\nWhich?\nA. x\nB. y\nAnswer:"));
         assert_eq!(shot.continuations, [" A", " B"]);
         let abstracts = case(
@@ -137,6 +153,17 @@ mod tests {
         let prompt = Harness::PubMedQa.prompt(&abstracts, &[]).unwrap();
         assert_eq!(prompt.context, "Abstract: One.\nTwo.\nQuestion: Does it?\nAnswer:");
         assert_eq!((prompt.continuations.join(""), prompt.lengths()), (" yes no maybe".to_owned(), vec![3, 2, 5]));
+    }
+
+    #[test]
+    fn examples_of_mmlu_are_of_the_subject() {
+        let of = |subject: &str| case(&CHOICE.replace("college_medicine", subject));
+        let pool = [of("anatomy"), of("college_medicine"), of("anatomy")];
+        let found = |harness: Harness, count| harness.examples(&pool[2], &pool, count);
+        assert_eq!(found(Harness::Mmlu, 2), Ok(vec![&pool[0], &pool[2]]));
+        assert_eq!(found(Harness::MedQa, 2), Ok(vec![&pool[0], &pool[1]]));
+        let message = "has 2 cases of subject anatomy, expected 3 as worked examples";
+        assert_eq!(found(Harness::Mmlu, 3), Err(message.to_owned()));
     }
 
     #[test]

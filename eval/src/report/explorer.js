@@ -306,10 +306,10 @@
     return make("div", { class: "wide checks", tabindex: 0 }, make("table", {}, make("thead", {}, make("tr", {}, ...titles)), make("tbody", {}, ...lines)));
   };
 
-  /** The responses that this one is compared with, and what each estimator makes of them. */
+  /** The other responses of its group, and what each estimator makes of them. */
   const groupTable = (own) => {
     const members = rows.map((row, at) => [row, at]).filter(([row]) => row[GROUP] === own[GROUP]);
-    if (members.length < 2 || head.estimators.length === 0) return [];
+    if (members.length < 2) return [];
     const reward = head.columns.indexOf("reward");
     const names = ["Sample", "Answer", ...(reward < 0 ? [] : ["Reward"]), ...head.estimators];
     const lines = members.map(([row, at]) => make("tr", { "aria-current": row === own ? "true" : "false" },
@@ -317,8 +317,8 @@
       make("td", {}, verdict(row)), ...(reward < 0 ? [] : [make("td", { class: "n" }, number(row[VALUES][reward]))]),
       ...row[ADVANTAGES].map((value) => make("td", { class: "n" }, signed(value)))));
     return [
-      make("h4", {}, `Its group (${members.length} responses): advantages under each estimator`),
-      make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Advantages" }, make("table", { class: "group" },
+      make("h4", {}, `Its group (${members.length} responses)${head.estimators.length > 0 ? ": advantages under each estimator" : ""}`),
+      make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Its group" }, make("table", { class: "group" },
         make("thead", {}, make("tr", {}, ...names.map((name, i) => make("th", { scope: "col", class: i > 1 ? "n" : "" }, name)))), make("tbody", {}, ...lines))),
     ];
   };

@@ -4,11 +4,12 @@
 //! blocks of some hundred, each read when one of its responses is opened or searched. The script puts text into the page as
 //! text alone (`textContent`), and the page's content-security policy allows this script, by its digest, and no other.
 
+use attending_datasets::Case;
 use maud::{Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
-use super::EvidenceText;
 use super::digest::sha256_base64;
+use super::sample::{EvidenceText, gold};
 
 const SCRIPT: &str = include_str!("explorer.js");
 pub(super) const STYLE: &str = include_str!("explorer.css");
@@ -68,6 +69,17 @@ pub struct ExplorerCase {
     pub gold: String,
     /// The texts that checks point into, in the order by which they name them.
     pub documents: Vec<EvidenceText>,
+}
+
+impl ExplorerCase {
+    /// A case by its id, with its texts where it is known.
+    pub(crate) fn new(id: &str, case: Option<&Case>) -> Self {
+        Self {
+            id: id.to_owned(),
+            gold: case.map(|case| gold(&case.answer)).unwrap_or_default(),
+            documents: case.map(EvidenceText::of).unwrap_or_default(),
+        }
+    }
 }
 
 /// The source of the script for the content-security policy.

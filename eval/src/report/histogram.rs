@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::number::{number, tick};
+use crate::stats::Spread;
 
 /// How often a value falls into each of equal parts of its range.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,37 @@ pub struct Histogram {
     pub mean: Option<f64>,
     /// Whatever else belongs to it: numbers missing, quantiles.
     pub note: String,
+}
+
+impl Histogram {
+    /// The finite ones of the values; `None` where there is none.
+    pub(crate) fn of(title: &str, x: &str, values: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+        sorted.sort_by(f64::total_cmp);
+        let spread = Spread::of(&sorted)?;
+        let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
+        Some(Self::new(title, x, &spread.quantiles, spread.range, spread.bars, Some(mean)))
+    }
+
+    /// Of values whose spread is known.
+    pub(crate) fn new(
+        title: &str,
+        x: &str,
+        quantiles: &[f64; 7],
+        range: [f64; 2],
+        bars: Vec<usize>,
+        mean: Option<f64>,
+    ) -> Self {
+        let [low, _, first, median, third, _, high] = quantiles.map(number);
+        Self {
+            title: title.to_owned(),
+            x: x.to_owned(),
+            range: (range[0], range[1]),
+            bars,
+            mean,
+            note: format!("{low} to {high}, quartiles {first}, {median}, {third}"),
+        }
+    }
 }
 
 const WIDTH: f64 = 320.0;

@@ -9,6 +9,7 @@
 mod annotate;
 mod axes;
 mod comparison;
+mod detail;
 mod digest;
 mod explorer;
 mod histogram;
@@ -21,12 +22,13 @@ mod table;
 mod training;
 
 pub use comparison::{Comparison, Row};
+pub(crate) use detail::Detail;
 pub use explorer::{Explorer, ExplorerCase, ExplorerRow};
 pub use histogram::Histogram;
 pub use page::{Block, Fact, Figure, Page, Section};
+pub(crate) use plane::cells;
 pub use plane::{Calibration, Plane};
 pub use plot::{LinePlot, Series};
-pub(crate) use sample::gold;
 pub use sample::{EvidenceText, Sample};
 pub use table::{Cell, Table};
 pub use training::TrainingReport;

@@ -1,5 +1,7 @@
 //! The page: its parts as data, and their markup.
 
+use std::path::Path;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::number::number;
@@ -7,6 +9,8 @@ use super::{
     Calibration, Comparison, Explorer, Histogram, LinePlot, Plane, Sample, Table, comparison, explorer, histogram,
     plane, plot, sample, table,
 };
+use crate::error::EvalError;
+use crate::run::write_whole;
 use crate::stats::Interval;
 
 const STYLE: &str = include_str!("style.css");
@@ -108,6 +112,17 @@ pub struct Figure {
 }
 
 impl Page {
+    /// Name of the file in the folder of a run or an audit.
+    pub const FILE: &'static str = "report.html";
+
+    /// Writes the page into a folder, whole or not at all.
+    ///
+    /// # Errors
+    /// The disk is full or fails.
+    pub fn write(&self, folder: &Path) -> Result<(), EvalError> {
+        write_whole(&folder.join(Self::FILE), &self.to_html())
+    }
+
     /// The page as one HTML document. Sections without content are left out.
     pub fn to_html(&self) -> String {
         let sections: Vec<&Section> = self.sections.iter().filter(|s| !s.block.is_empty()).collect();

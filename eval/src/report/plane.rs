@@ -1,6 +1,8 @@
 //! Two measures against each other as inline SVG: responses as circles whose area tells how many lie there, or means with
 //! their intervals.
 
+use std::collections::HashMap;
+
 use maud::{Markup, html};
 
 use super::axes::Axes;
@@ -37,6 +39,26 @@ pub struct Calibration {
     pub diagonal: bool,
     /// Whatever else belongs to it.
     pub note: String,
+}
+
+/// Points in cells of a grid, so that a hundred thousand of them can be drawn: centre and number of each cell.
+pub(crate) fn cells(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64, usize)> {
+    const SIDE: f64 = 24.0;
+    let points: Vec<(f64, f64)> = points.filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
+    let ends = |of: fn(&(f64, f64)) -> f64| {
+        let bounds = points.iter().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        if bounds.0 >= 0.0 && bounds.1 <= 1.0 { (0.0, 1.0) } else { bounds }
+    };
+    let (x, y) = (ends(|p| p.0), ends(|p| p.1));
+    let cell = |v: f64, (low, high): (f64, f64)| {
+        if high > low { ((v - low) / (high - low) * SIDE).round() as i64 } else { 0 }
+    };
+    let centre = |cell: i64, (low, high): (f64, f64)| low + cell as f64 / SIDE * (high - low);
+    let mut counts: HashMap<(i64, i64), usize> = HashMap::new();
+    points.iter().for_each(|p| *counts.entry((cell(p.0, x), cell(p.1, y))).or_default() += 1);
+    let mut cells: Vec<((i64, i64), usize)> = counts.into_iter().collect();
+    cells.sort_unstable();
+    cells.into_iter().map(|((a, b), count)| (centre(a, x), centre(b, y), count)).collect()
 }
 
 /// Radius of the largest circle.

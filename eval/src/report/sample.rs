@@ -7,6 +7,7 @@ use attending_rewards::{Check, Objective, Outcome, Scored, Span};
 use maud::{Markup, html};
 
 use super::annotate::pieces;
+use super::detail::{documents, outcome};
 use super::number::{number, signed};
 
 /// One scored response with what it was scored against.
@@ -49,24 +50,21 @@ pub struct EvidenceText {
     pub text: String,
 }
 
+impl EvidenceText {
+    /// The documents, the question and the options of a case, in reading order.
+    pub(super) fn of(case: &Case) -> Vec<Self> {
+        let text = |(document, title, text): (String, String, &str)| Self { document, title, text: text.to_owned() };
+        documents(case).map(text).collect()
+    }
+}
+
 impl Sample {
     /// A response to a case with its score.
     pub fn new(heading: impl Into<String>, case: &Case, response: Option<&str>, scored: &Scored) -> Self {
-        let text =
-            |document: String, title: String, text: &str| EvidenceText { document, title, text: text.to_owned() };
-        let titled = |d: &attending_datasets::case::Document| {
-            let title = if d.title.is_empty() { &d.id } else { &d.title };
-            text(d.id.clone(), title.clone(), &d.text)
-        };
-        let mut evidence: Vec<EvidenceText> = case.context.iter().map(titled).collect();
-        evidence.push(text("question".to_owned(), "Question".to_owned(), &case.question));
-        evidence.extend(
-            case.options.iter().map(|o| text(format!("option:{}", o.key), format!("Option {}", o.key), &o.text)),
-        );
         Self {
             heading: heading.into(),
             case_id: case.id.clone(),
-            evidence,
+            evidence: EvidenceText::of(case),
             reasoning: None,
             response: response.map(str::to_owned),
             reward: scored.reward,
@@ -81,7 +79,7 @@ impl Sample {
 }
 
 /// The right answer in words.
-pub(crate) fn gold(answer: &Answer) -> String {
+pub(super) fn gold(answer: &Answer) -> String {
     if let Some(number_answer) = &answer.number {
         return format!("{} {}", number(number_answer.value), number_answer.unit).trim_end().to_owned();
     }
@@ -100,11 +98,6 @@ fn tone(outcome: Outcome) -> (&'static str, &'static str) {
         Outcome::Exempt => ("exempt", "\u{2013}"),
         _ => ("open", "?"),
     }
-}
-
-/// The outcome's name in records.
-fn name(outcome: Outcome) -> String {
-    serde_json::to_value(outcome).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// `id` prefixes the anchors of the checks and is unique on the page.
@@ -213,7 +206,7 @@ fn tooltip(indices: &[usize], checks: &[Check]) -> String {
     let line = |i: &usize| {
         let c = &checks[*i];
         let note = if c.note.is_empty() { String::new() } else { format!(": {}", c.note) };
-        format!("{}. {} {}, weight {}{note}", i + 1, c.rule, name(c.outcome), number(c.weight))
+        format!("{}. {} {}, weight {}{note}", i + 1, c.rule, outcome(c.outcome), number(c.weight))
     };
     indices.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -233,7 +226,7 @@ fn list(checks: &[Check], id: &str) -> Markup {
                         td class="n" { (i + 1) }
                         td { (check.objective.name()) }
                         td { (check.rule) }
-                        td { span class={ "sign " (class) } { (sign) } " " (name(check.outcome)) }
+                        td { span class={ "sign " (class) } { (sign) } " " (outcome(check.outcome)) }
                         td class="n" { (number(check.weight)) }
                         td { (check.note) }
                     }

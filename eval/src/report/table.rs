@@ -31,6 +31,8 @@ pub enum Cell {
     Interval(Option<Interval>),
     /// A difference with its bounds.
     Difference(Option<Interval>),
+    /// An interval of a share, drawn between 0 and 1.
+    Drawn(Interval),
 }
 
 impl From<&str> for Cell {
@@ -46,7 +48,8 @@ impl From<usize> for Cell {
 }
 
 pub(super) fn markup(table: &Table) -> Markup {
-    let words = |column: usize| table.rows.iter().all(|row| matches!(row.get(column), Some(Cell::Text(_))));
+    let words =
+        |column: usize| table.rows.iter().all(|row| matches!(row.get(column), Some(Cell::Text(_) | Cell::Drawn(_))));
     html! {
         div class="wide" tabindex="0" role="region" aria-label=(if table.caption.is_empty() { "Table" } else { &table.caption }) {
             table {
@@ -80,7 +83,27 @@ fn content(cell: &Cell) -> Markup {
             Cell::Share(share) => (format!("{:.1} %", 100.0 * share)),
             Cell::Interval(Some(i)) => (bounds(i, number)),
             Cell::Difference(Some(i)) => (bounds(i, signed)),
+            Cell::Drawn(i) => (drawing(i)),
             Cell::Interval(None) | Cell::Difference(None) => "-",
+        }
+    }
+}
+
+/// Size of the drawing of an interval, and the room at each end, in its own units.
+const WIDTH: f64 = 160.0;
+const HEIGHT: f64 = 18.0;
+const EDGE: f64 = 5.0;
+
+/// The numbers stand in the cell beside it, so that readers of the text miss nothing.
+fn drawing(interval: &Interval) -> Markup {
+    let x = |share: f64| format!("{:.1}", EDGE + share.clamp(0.0, 1.0) * (WIDTH - 2.0 * EDGE));
+    let middle = HEIGHT / 2.0;
+    html! {
+        svg class="interval" viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } width=(WIDTH) height=(HEIGHT) aria-hidden="true" {
+            line class="grid" x1=(x(0.0)) x2=(x(1.0)) y1=(middle) y2=(middle) {}
+            @for end in [0.0, 1.0] { line class="axis" x1=(x(end)) x2=(x(end)) y1="3" y2=(HEIGHT - 3.0) {} }
+            line class="bar" x1=(x(interval.low)) x2=(x(interval.high)) y1=(middle) y2=(middle) {}
+            circle class="dot" cx=(x(interval.estimate)) cy=(middle) r="4" {}
         }
     }
 }

@@ -172,8 +172,8 @@ fn mirage(cases: &[Case], judged: &[Judged]) -> Option<Compatible> {
     let mut before = "A";
     for one in judged {
         let case = by_id.get(one.scored.case_id.as_str()).filter(|case| !case.answer.keys.is_empty())?;
-        let read = one.text.as_deref().and_then(published_answer);
-        let taken = match (&one.text, read) {
+        let read = one.response.text.as_deref().and_then(published_answer);
+        let taken = match (&one.response.text, read) {
             (None, _) => before,
             (Some(_), read) => read.unwrap_or("A"),
         };
@@ -195,7 +195,7 @@ fn mirage(cases: &[Case], judged: &[Judged]) -> Option<Compatible> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use attending_rewards::{AnswerReading, Scored};
+    use attending_rewards::{AnswerReading, Response, Scored};
 
     fn judged(case: &str, sample: u64, read: Option<&str>, right: Option<f64>, truncated: bool) -> Judged {
         let tier = read.map(|_| "boxed".to_owned());
@@ -208,7 +208,8 @@ mod tests {
             answer: AnswerReading { read: read.map(str::to_owned), tier },
             checks: Vec::new(),
         };
-        Judged { scored, text: read.map(str::to_owned), normalised: None, truncated, tokens: Some(10 + sample) }
+        let response = Response { text: read.map(str::to_owned), ..Response::default() };
+        Judged { scored, response, normalised: None, confidence: None, truncated, tokens: Some(10 + sample) }
     }
 
     fn cases() -> Vec<Case> {

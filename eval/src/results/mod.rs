@@ -1,6 +1,7 @@
 //! `results.json`: what an evaluation found, in one stable schema.
 
 mod build;
+mod report;
 mod score;
 mod table;
 
@@ -15,6 +16,7 @@ use crate::run::{Settings, write_whole};
 use crate::stats::Interval;
 
 pub use build::{Counts, build};
+pub use report::page;
 pub use score::{Judged, Judging, likeliest, score};
 pub use table::table;
 
@@ -100,6 +102,20 @@ pub struct LeftOut {
     pub not_asked: usize,
     /// Responses without a gold answer.
     pub no_gold: usize,
+}
+
+impl LeftOut {
+    /// What there is of each, in words.
+    pub(super) fn listed(&self) -> impl Iterator<Item = (usize, &'static str)> {
+        [
+            (self.failed, "failed samples (errors.jsonl; run again to ask them again)"),
+            (self.not_asked, "samples not asked yet (run again to go on)"),
+            (self.too_long, "cases left out: their prompts are too long"),
+            (self.no_gold, "answers left out: no gold answer"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+    }
 }
 
 /// The accuracy on the cases of one subject.

@@ -32,10 +32,12 @@ pub enum Judging<'a> {
 pub struct Judged {
     /// Its values, and what they rest on.
     pub scored: Scored,
-    /// The answer's text as it came, without what was stripped; `None` where the model gave nothing back.
-    pub text: Option<String>,
+    /// The answer as it was judged: what was stripped off the text stands as reasoning.
+    pub response: Response,
     /// Whether the likeliest option by characters is right, for log-likelihoods.
     pub normalised: Option<f64>,
+    /// The probability of the likeliest option among the options, for log-likelihoods.
+    pub confidence: Option<f64>,
     /// Whether it was cut at its greatest length.
     pub truncated: bool,
     /// Tokens of the response, where known.
@@ -86,8 +88,9 @@ pub fn score(cases: &[Case], samples: &[Sample], judging: Judging<'_>) -> Result
                 judged.extend(scored.into_iter().zip(pairs).zip(batch).map(|((scored, (_, response)), sample)| {
                     Judged {
                         scored,
-                        text: response.text,
+                        response,
                         normalised: None,
+                        confidence: None,
                         truncated: sample.finish_reason.as_deref() == Some("length"),
                         tokens: sample.completion_tokens,
                     }
@@ -114,6 +117,12 @@ fn strip(response: &mut Response, format: Format) {
 pub fn likeliest(values: &[f64], lengths: &[usize]) -> Option<usize> {
     let value = |at: usize| values[at] / lengths.get(at).map_or(1.0, |&length| length.max(1) as f64);
     (0..values.len()).reduce(|best, at| if value(at) > value(best) { at } else { best })
+}
+
+/// The share of the likeliest in the probability of all.
+fn confidence(values: &[f64]) -> f64 {
+    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    1.0 / values.iter().map(|value| (value - highest).exp()).sum::<f64>()
 }
 
 /// Accuracy by log-likelihood, as a scored record whose one check says what was compared.
@@ -144,7 +153,9 @@ fn choice(case: &Case, prompt: &ChoicePrompt, sample: &Sample) -> Option<Judged>
         answer: AnswerReading { read: Some(key.clone()), tier: Some("log_likelihood".to_owned()) },
         checks: vec![check],
     };
-    Some(Judged { scored, text: Some(key), normalised: Some(normalised), truncated: false, tokens: None })
+    let response = Response { text: Some(key), ..sample.response() };
+    let confidence = Some(confidence(values));
+    Some(Judged { scored, response, normalised: Some(normalised), confidence, truncated: false, tokens: None })
 }
 
 #[cfg(test)]
@@ -190,6 +201,8 @@ mod tests {
                 .unwrap();
         assert_eq!(judged[0].scored.answer.read.as_deref(), Some("no"));
         assert_eq!((judged[0].scored.reward, judged[0].normalised), (Some(0.0), Some(1.0)));
+        // 1 / (1 + e^-0.6 + e^-1.6).
+        assert!((judged[0].confidence.unwrap() - 0.571_197).abs() < 1e-6, "{:?}", judged[0].confidence);
         let short = Sample { log_likelihoods: Some(vec![-3.0]), ..sample };
         assert!(score(&[case], &[short], Judging::Choices(Harness::PubMedQa)).is_err());
     }

@@ -48,16 +48,8 @@ pub fn table(results: &Results, subjects: bool) -> String {
     if let Some(tokens) = results.mean_tokens {
         row("mean length", format!("{tokens:.1} tokens"));
     }
-    let left_out = &results.left_out;
-    for (count, what) in [
-        (left_out.failed, "failed samples (errors.jsonl; run again to ask them again)"),
-        (left_out.not_asked, "samples not asked yet (run again to go on)"),
-        (left_out.too_long, "cases left out: their prompts are too long"),
-        (left_out.no_gold, "answers left out: no gold answer"),
-    ] {
-        if count > 0 {
-            row(&count.to_string(), what.to_owned());
-        }
+    for (count, what) in results.left_out.listed() {
+        row(&count.to_string(), what.to_owned());
     }
     for (field, rows) in results.subjects.iter().filter(|(_, rows)| subjects && rows.len() > 1) {
         let _ = writeln!(text, "  by {field}");

@@ -4,22 +4,28 @@
 //! compute from (no cases, no pairs) gives `None`, never a number.
 
 mod bootstrap;
+mod calibration;
 mod correlation;
 mod holm;
 mod kappa;
 mod paired;
 mod random;
 mod sampling;
+mod spread;
+mod units;
 mod wilson;
 
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{Bootstrap, Observation};
+pub(crate) use calibration::{Said, calibration};
 pub use correlation::{pearson, spearman};
 pub use holm::holm;
 pub use kappa::kappa;
 pub use paired::{Pair, mcnemar, sign_flip};
 pub use sampling::{maj_at_k, pass_at_k};
+pub(crate) use spread::Spread;
+pub(crate) use units::{Units, draw};
 pub use wilson::wilson;
 
 /// An estimate with its 95 % interval.

@@ -2,10 +2,14 @@
 
 mod computed;
 mod copies;
+mod fact;
 mod person;
 mod salience;
 mod study;
+mod value;
 mod wording;
+
+use std::borrow::Cow;
 
 use attending_datasets::Case;
 
@@ -20,77 +24,12 @@ use crate::statement::Statements;
 use crate::text::{Kind, Words, hash_word, head, tokenize};
 
 use copies::Copies;
+pub use fact::{Fact, Item, Place, Salient};
 pub use person::sex_of;
 use person::{age_of, sex_by_age};
 pub use study::{Cited, Labels};
+pub use value::{Value, canonical, years};
 use wording::{asks_for_exception, is_denied_whole};
-
-/// Where something stands in the evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Index of the document.
-    pub document: u32,
-    /// Bytes of its text.
-    pub span: [u32; 2],
-}
-
-/// A concept as the evidence states it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Fact {
-    /// The concept that was said; under a broader concept's id, the narrower one.
-    pub concept: ConceptId,
-    /// What it says.
-    pub status: Status,
-    /// Where.
-    pub place: Place,
-    /// Whether it is read off a value rather than said in words.
-    pub derived: bool,
-    /// Whether it can contradict: said in words, or a value well away from its limit.
-    pub clear: bool,
-}
-
-/// A measured value in the evidence.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Value {
-    /// In the measure's own unit; days for durations, years for ages, the dimension's base otherwise.
-    pub value: f64,
-    /// The upper end of a range.
-    pub high: Option<f64>,
-    /// Half a unit of the last printed digit, in the same unit.
-    pub precision: f64,
-    /// The number as printed.
-    pub printed: f64,
-    /// Whether a unit was printed.
-    pub unit: bool,
-    /// Where.
-    pub place: Place,
-}
-
-/// What a coverage point can be had for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Item {
-    /// A finding, event or condition, affirmed or denied.
-    Concept(ConceptId, bool),
-    /// An abnormal value of a measure.
-    Measure(MeasureId),
-    /// A normal value of a measure, where an abnormal one would speak for an option.
-    Normal(MeasureId),
-    /// The patient's age or sex.
-    Demographics,
-    /// How long it has lasted.
-    Course,
-}
-
-/// A salient finding of the evidence.
-#[derive(Debug, Clone)]
-pub struct Salient {
-    /// What it is.
-    pub item: Item,
-    /// How much it counts.
-    pub weight: f64,
-    /// Where it stands first.
-    pub place: Place,
-}
 
 /// Share of a limit around it in which words and numbers may part ("hypotension" at 95 mm Hg) without contradiction.
 const GREY: f64 = 0.15;
@@ -113,12 +52,14 @@ const MOST_PLACES: usize = 16;
 /// The evidence of one case.
 #[derive(Debug, Default)]
 pub struct EvidenceIndex {
-    /// Document ids, as spans name them.
-    pub documents: Vec<String>,
+    /// Document ids, as spans name them. The question's is a literal, which checks share without a copy.
+    pub documents: Vec<Cow<'static, str>>,
     /// The case's options.
     pub options: Options,
     /// Salient findings, most salient first.
     pub salient: Vec<Salient>,
+    /// Where each item stands in `salient`, by its key.
+    ranks: KeyMap<u64, usize>,
     /// The patient's sex, where stated.
     pub sex: Option<Sex>,
     /// The patient's age in years, where stated.
@@ -168,10 +109,11 @@ impl EvidenceIndex {
     /// Indexes the documents of a case, and its question.
     pub fn new(case: &Case, lexicon: &Lexicon) -> EvidenceIndex {
         let mut index = EvidenceIndex { options: Options::new(case, lexicon), ..EvidenceIndex::default() };
-        let documents = case.context.iter().map(|document| (document.id.as_str(), document.text.as_str()));
-        let texts: Vec<(&str, &str)> = documents.chain([("question", case.question.as_str())]).collect();
-        let readings: Vec<Reading> = texts.iter().map(|(_, text)| Reading::new(text, lexicon)).collect();
-        index.documents = texts.iter().map(|(id, _)| (*id).to_owned()).collect();
+        let documents = case.context.iter().map(|document| document.text.as_str());
+        let texts: Vec<&str> = documents.chain([case.question.as_str()]).collect();
+        let readings: Vec<Reading> = texts.iter().map(|text| Reading::new(text, lexicon)).collect();
+        let ids = case.context.iter().map(|document| Cow::Owned(document.id.clone()));
+        index.documents = ids.chain([Cow::Borrowed("question")]).collect();
         // "A mother brings her 5-year-old boy": the noun with the age is the patient's.
         index.sex = readings.iter().find_map(sex_by_age).or_else(|| readings.iter().find_map(sex_of));
         index.age = readings.iter().find_map(age_of);
@@ -179,7 +121,7 @@ impl EvidenceIndex {
         index.reversed = asks_for_exception(&case.question);
         index.negative = crate::answer::is_negative(&case.question);
         index.study = study::is_study(&case.context, &readings[..case.context.len()]);
-        for (document, (reading, (_, text))) in readings.iter().zip(&texts).enumerate() {
+        for (document, (reading, text)) in readings.iter().zip(&texts).enumerate() {
             index.add(document as u32, text, reading, lexicon);
         }
         for option in &case.options {
@@ -473,6 +415,11 @@ impl EvidenceIndex {
         self.has_evidence() && (self.study || !self.salient.is_empty())
     }
 
+    /// Where an item stands in `salient`.
+    pub(crate) fn rank_of(&self, item: Item) -> Option<usize> {
+        self.ranks.get(&item.key()).copied()
+    }
+
     /// Salient findings other than age, sex and course.
     pub fn clinical(&self) -> usize {
         self.salient.iter().filter(|s| matches!(s.item, Item::Concept(..) | Item::Measure(_) | Item::Normal(_))).count()
@@ -485,20 +432,6 @@ impl EvidenceIndex {
             span: [place.span[0] as usize, place.span[1] as usize],
         }
     }
-}
-
-/// A quantity's value, upper end and precision in its measure's unit.
-pub fn canonical(quantity: &Quantity, id: MeasureId, lexicon: &Lexicon) -> Option<(f64, Option<f64>, f64)> {
-    let measure = lexicon.measure(id);
-    let Some(unit) = quantity.unit else { return Some((quantity.value, quantity.high, quantity.precision)) };
-    let value = unit.convert(quantity.value, measure)?;
-    let high = quantity.high.and_then(|high| unit.convert(high, measure));
-    Some((value, high, unit.step(quantity.precision, measure)?))
-}
-
-/// An age in years.
-pub fn years(quantity: &Quantity) -> f64 {
-    quantity.unit.map_or(quantity.value, |unit| quantity.value * unit.factor / 365.25)
 }
 
 static LEFT: Words = Words::new("left");

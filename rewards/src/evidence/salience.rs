@@ -74,6 +74,7 @@ impl EvidenceIndex {
             let place = |s: &Salient| (s.place.document, s.place.span, item_order(s.item));
             b.weight.total_cmp(&a.weight).then(place(a).cmp(&place(b)))
         });
+        self.ranks = items.iter().enumerate().map(|(rank, salient)| (salient.item.key(), rank)).collect();
         self.salient = items;
     }
 }

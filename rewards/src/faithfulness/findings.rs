@@ -128,7 +128,11 @@ pub(super) fn check(claims: &mut Claims, mention: &Mention) {
         return;
     }
     let affirming = evidence.affirmed(mention.concept);
-    let denying: Vec<Fact> = evidence.denied(mention.concept, lexicon).copied().collect();
+    // What affirms a claim settles it.
+    let denying: Vec<Fact> = match affirmed && !affirming.is_empty() {
+        true => Vec::new(),
+        false => evidence.denied(mention.concept, lexicon).copied().collect(),
+    };
     match concept.kind {
         Kind::Finding | Kind::State | Kind::History => {}
         Kind::Condition => {
@@ -153,7 +157,7 @@ pub(super) fn check(claims: &mut Claims, mention: &Mention) {
     }
     let place = Place::of(claims, mention);
     let name = concept.name.as_str();
-    let say = |what: &str| format!("{}{name}: {what}", if affirmed { "" } else { "no " });
+    let say = |what: &str| [if affirmed { "" } else { "no " }, name, ": ", what].concat();
     // A claim that is hedged weighs half, and cannot be contradicted.
     let hedged = mention.status == Status::Possible;
     let weight = if hedged { 0.5 } else { 1.0 };
@@ -194,8 +198,11 @@ pub(super) fn check(claims: &mut Claims, mention: &Mention) {
     } else {
         (Outcome::Unverified, &[], say("not mentioned in the evidence"))
     };
-    let places: Vec<evidence::Place> = places.iter().map(|fact| fact.place).collect();
-    claims.push("assertion", outcome, weight, mention.span, &places, note);
+    match places {
+        [] => claims.push("assertion", outcome, weight, mention.span, &[], note),
+        [one] => claims.push("assertion", outcome, weight, mention.span, &[one.place], note),
+        [one, two, ..] => claims.push("assertion", outcome, weight, mention.span, &[one.place, two.place], note),
+    }
 }
 
 /// Whether the sentence says before the mention that it is likely, seems so, or may be.

@@ -3,19 +3,22 @@
 use super::{Claims, Key};
 use crate::assertion::Status;
 use crate::evidence::Place;
-use crate::frame::{SexNoun, Side, ordered, pronoun, sex_nouns, sided};
+use crate::frame::{SexNoun, Side, names, ordered, pronoun, sex_nouns, sided};
 use crate::lexicon::{Cues, Sex};
 use crate::scored::Outcome;
 
 /// Checks sex, sides and orders of one sentence.
 pub(super) fn check(claims: &mut Claims, sentence: usize) {
-    sex(claims, sentence);
-    sides(claims, sentence);
+    let named = names(&claims.response.reading, sentence);
+    sex(claims, sentence, named.sex);
+    if named.side {
+        sides(claims, sentence);
+    }
     orders(claims, sentence);
 }
 
 /// "This 45-year-old man", where the evidence knows a woman only; "She has", where it knows no one but a man.
-fn sex(claims: &mut Claims, sentence: usize) {
+fn sex(claims: &mut Claims, sentence: usize, named: bool) {
     let Some(known) = claims.evidence.sex else { return };
     let reading = &claims.response.reading;
     let copied = claims.response.prose(claims.evidence).copied();
@@ -23,13 +26,13 @@ fn sex(claims: &mut Claims, sentence: usize) {
         let claimed = claims.is_claimed(sentence, noun.token) || copied[noun.token];
         noun.bound && claimed && claims.evidence.mistakes_sex(noun)
     };
-    let noun = sex_nouns(reading, sentence).find(other).map(|noun| (noun.sex, noun.token));
+    let noun = || sex_nouns(reading, sentence).find(other).map(|noun| (noun.sex, noun.token));
     let pronoun = || {
         let first = reading.sentences[sentence].tokens.start;
         let said = pronoun(reading.tokens[first].hash).filter(|sex| *sex != known && !claims.evidence.names_sex(*sex));
         said.filter(|_| claims.is_claimed(sentence, first)).map(|sex| (sex, first))
     };
-    let Some((sex, token)) = noun.or_else(pronoun) else { return };
+    let Some((sex, token)) = named.then(noun).flatten().or_else(pronoun) else { return };
     if claims.first(Key::Other(u64::MAX)) {
         let (said, stands) = match sex {
             Sex::Female => ("a woman", "a man"),

@@ -1,5 +1,7 @@
 //! The evidence of a case in overlapping windows, and how rare each word family is in them.
 
+use std::borrow::Cow;
+
 use attending_datasets::Case;
 
 use crate::lexicon::KeyMap;
@@ -46,7 +48,7 @@ pub(super) struct Grounding {
 /// The evidence of one case.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
-    documents: Vec<String>,
+    documents: Vec<Cow<'static, str>>,
     /// All sentences, in order.
     pub(super) sentences: Vec<Source>,
     windows: Vec<Window>,
@@ -73,11 +75,11 @@ impl Evidence {
 
     fn add(&mut self, id: &str, sentences: Vec<Sentence>) {
         let document = self.documents.len();
-        self.documents.push(id.to_owned());
+        self.documents.push(Cow::Owned(id.to_owned()));
         let words: Vec<Word> = sentences.iter().flat_map(|sentence| sentence.words.iter().copied()).collect();
         for word in &words {
             if let Some(number) = word.number {
-                let place = || EvidenceSpan { document: id.to_owned(), span: word.span };
+                let place = || EvidenceSpan { document: id.to_owned().into(), span: word.span };
                 self.numbers.entry(number.to_bits()).or_insert_with(place);
             }
         }

@@ -7,6 +7,7 @@
 //! falls where a number is missing and where the passage denies what the statement affirms. The cost is that a paraphrase
 //! without a shared word, word family or concept is missed; the gain is that each point can be shown.
 
+mod grams;
 mod numeral;
 mod reader;
 mod wording;

@@ -227,7 +227,21 @@ pub struct PhraseTrie<V> {
     starts: Vec<u64>,
     roots: Vec<u32>,
     edges: KeyMap<u64, u32>,
-    values: Vec<Option<V>>,
+    nodes: Vec<Node<V>>,
+}
+
+/// A word of a phrase, as reached from the words before it.
+#[derive(Debug, Clone, Copy)]
+struct Node<V> {
+    /// What the phrase that ends here stands for.
+    value: Option<V>,
+    /// A bit for each word that goes on from here, by the low bits of its id: most words of a text do not, and the bit
+    /// says so without a look at `edges`.
+    next: u64,
+}
+
+impl<V> Node<V> {
+    const EMPTY: Self = Self { value: None, next: 0 };
 }
 
 /// By which of its ids a trie reads a word.
@@ -242,7 +256,7 @@ pub enum Reading {
 impl<V: Copy> PhraseTrie<V> {
     /// A trie without phrases.
     pub fn new(reading: Reading) -> Self {
-        Self { reading, starts: Vec::new(), roots: Vec::new(), edges: KeyMap::default(), values: vec![None] }
+        Self { reading, starts: Vec::new(), roots: Vec::new(), edges: KeyMap::default(), nodes: vec![Node::EMPTY] }
     }
 
     /// Bytes on the heap, about.
@@ -252,7 +266,7 @@ impl<V: Copy> PhraseTrie<V> {
         self.starts.capacity() * 8
             + self.roots.capacity() * 4
             + self.edges.capacity() * edge
-            + self.values.capacity() * size_of::<Option<V>>()
+            + self.nodes.capacity() * size_of::<Node<V>>()
     }
 
     fn id(&self, word: &Word) -> u32 {
@@ -268,8 +282,8 @@ impl<V: Copy> PhraseTrie<V> {
         for (depth, &word) in words.iter().enumerate() {
             node = match self.step(node, word) {
                 0 => {
-                    let new = self.values.len() as u32;
-                    self.values.push(None);
+                    let new = self.nodes.len() as u32;
+                    self.nodes.push(Node::EMPTY);
                     if depth == 0 {
                         if self.roots.len() <= word as usize {
                             self.roots.resize(word as usize + 1, 0);
@@ -278,6 +292,7 @@ impl<V: Copy> PhraseTrie<V> {
                         self.starts[word as usize / 64] |= 1 << (word % 64);
                         self.roots[word as usize] = new;
                     } else {
+                        self.nodes[node as usize].next |= 1 << (word % 64);
                         self.edges.insert(edge(node, word), new);
                     }
                     new
@@ -285,7 +300,7 @@ impl<V: Copy> PhraseTrie<V> {
                 known => known,
             };
         }
-        let slot = &mut self.values[node as usize];
+        let slot = &mut self.nodes[node as usize].value;
         if slot.is_none() && node != 0 {
             *slot = Some(value);
             return None;
@@ -293,14 +308,20 @@ impl<V: Copy> PhraseTrie<V> {
         *slot
     }
 
+    /// Whether a phrase starts with the word of that id; none does with 0, the unknown word.
+    #[inline]
+    fn starts(&self, word: u32) -> bool {
+        self.starts.get(word as usize / 64).is_some_and(|bits| bits >> (word % 64) & 1 == 1)
+    }
+
     /// The node behind `node` along `word`, 0 where there is none.
+    #[inline]
     fn step(&self, node: u32, word: u32) -> u32 {
-        if word == 0 {
-            return 0;
-        }
         if node == 0 {
-            let starts = self.starts.get(word as usize / 64).is_some_and(|bits| bits >> (word % 64) & 1 == 1);
-            return if starts { self.roots[word as usize] } else { 0 };
+            return if self.starts(word) { self.roots[word as usize] } else { 0 };
+        }
+        if word == 0 || self.nodes[node as usize].next >> (word % 64) & 1 == 0 {
+            return 0;
         }
         self.edges.get(&edge(node, word)).copied().unwrap_or(0)
     }
@@ -320,12 +341,13 @@ impl<V: Copy> PhraseTrie<V> {
 
     /// Follows both readings of each word (in capitals, in any case); at most a few branches, as such phrases are rare.
     fn walk(&self, words: &[Word], node: u32, at: usize, depth: usize, best: &mut Option<(V, usize)>) {
-        if let Some(value) = self.values[node as usize]
+        let Node { value, next: onward } = self.nodes[node as usize];
+        if let Some(value) = value
             && best.is_none_or(|(_, end)| at > end)
         {
             *best = Some((value, at));
         }
-        if depth >= MAX_WORDS {
+        if depth >= MAX_WORDS || onward == 0 {
             return;
         }
         let next = match words.get(at) {
@@ -354,7 +376,9 @@ impl<V: Copy> PhraseTrie<V> {
         let mut at = range.start;
         std::iter::from_fn(move || {
             while at < words.len() {
-                if let Some((value, end)) = self.longest(words, at) {
+                let first = &words[at];
+                let starts = self.starts(self.id(first)) || first.capitals != 0 && self.starts(first.capitals);
+                if starts && let Some((value, end)) = self.longest(words, at) {
                     let tokens = at..end;
                     at = end;
                     return Some(Match { value, tokens });

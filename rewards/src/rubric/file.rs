@@ -75,14 +75,7 @@ impl RubricFile {
             return Ok(Rubric::preset(preset).into());
         }
         let path = Path::new(path_or_preset);
-        let bytes = std::fs::read(path).map_err(|error| RubricError::Read {
-            path: path_or_preset.to_owned(),
-            reason: format!("{error} (presets are {})", Preset::names()),
-        })?;
-        let text = String::from_utf8(bytes).map_err(|error| RubricError::Read {
-            path: path_or_preset.to_owned(),
-            reason: format!("byte {} is not UTF-8", error.utf8_error().valid_up_to()),
-        })?;
+        let text = read(path, |error| format!("{error} (presets are {})", Preset::names()))?;
         let mut file = Self::parse(path_or_preset, &text)?;
         if let Some(folder) = path.parent() {
             file.lexicons.iter_mut().for_each(|lexicon| *lexicon = folder.join(&lexicon));
@@ -139,16 +132,23 @@ impl RubricFile {
         }
         let mut texts = Vec::new();
         for path in &self.lexicons {
-            let name = path.display().to_string();
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| RubricError::Read { path: name.clone(), reason: error.to_string() })?;
-            texts.push((name, text));
+            texts.push((path.display().to_string(), read(path, |error| error.to_string())?));
         }
         let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let lexicon = if self.built_in { Lexicon::built_in_with(&files) } else { Lexicon::parse(&files) };
         let lexicon = lexicon.map_err(|error| RubricError::Lexicon { problem: error.to_string() })?;
         Ok(Scorer::with_lexicon(self.rubric, Arc::new(lexicon)))
     }
+}
+
+/// The text of a file; `absent` says why it cannot be opened.
+fn read(path: &Path, absent: impl Fn(std::io::Error) -> String) -> Result<String, RubricError> {
+    let fail = |reason: String| RubricError::Read { path: path.display().to_string(), reason };
+    let bytes = std::fs::read(path).map_err(|error| fail(absent(error)))?;
+    let invalid = |error: std::string::FromUtf8Error| {
+        fail(format!("byte {} is not UTF-8, expected UTF-8 text", error.utf8_error().valid_up_to()))
+    };
+    String::from_utf8(bytes).map_err(invalid)
 }
 
 /// A parsed file: its values, and the line of each key.
@@ -480,7 +480,7 @@ mod tests {
         assert!(error.contains("ward.txt") && error.lines().count() == 1, "{error}");
         std::fs::write(&path, b"preset = \"\xff\"").unwrap();
         let error = RubricFile::open(&name).unwrap_err().to_string();
-        assert!(error.ends_with("byte 10 is not UTF-8"), "{error}");
+        assert!(error.ends_with("byte 10 is not UTF-8, expected UTF-8 text"), "{error}");
         assert_eq!(RubricFile::open("held-out").unwrap().rubric.preset, Preset::HeldOut);
     }
 

@@ -18,6 +18,7 @@ use crate::scored::Objective;
 use crate::sections::Format;
 
 pub use file::RubricFile;
+pub use nearest::nearest;
 pub use thresholds::Thresholds;
 pub use verifier::Verifier;
 

@@ -1,7 +1,7 @@
 //! The known name that is most like an unknown one.
 
 /// The most similar of `known`: at least half of the letters must agree, so that random words find nothing.
-pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let longest = |name: &str| name.chars().count().max(given.chars().count());
     known
         .into_iter()

@@ -2,7 +2,7 @@
 //!
 //! Each figure stands with a 95 % interval from resampled units (question, dialogue, consultation), its numbers, and the
 //! trivial baselines on the same records. A set is split by its unit: rules may be tuned on one half
-//! ([`is_tuning`]); the figure that counts is of the other. `cargo run --release -p attending-rewards --example validate`.
+//! ([`is_tuning`]); the figure that counts is of the other. `attending validate-rewards` runs it.
 
 mod baseline;
 mod people;

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::lexicon::KeyMap;
 
 /// One judged record.
@@ -20,7 +22,7 @@ pub struct Judged<'a> {
 }
 
 /// An estimate with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
     /// From the data as they are.
     pub value: f64,

@@ -10,15 +10,15 @@ KERNEL(squares)(const float *x, size_t n, size_t piece, double *partial) {
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-// clip = (norm, scale); scale 0 tells the update to skip: the norm, or the loss, is not finite. One block.
-KERNEL(clip_gradient)(const double *partial, int count, double max_norm, double loss, double *clip) {
+// clip = (norm, scale); scale 0 tells the update to skip: the norm is not finite. One block.
+KERNEL(clip_gradient)(const double *partial, int count, double max_norm, double *clip) {
   double sum = 0;
   for (int i = threadIdx.x; i < count; i += blockDim.x) sum += partial[i];
   const double norm = sqrt(block_sum(sum));
   if (threadIdx.x != 0) return;
   clip[0] = norm;
   const double scale = max_norm <= 0 ? 1 : fmin(max_norm / (norm + 1e-6), 1.0);
-  clip[1] = isfinite(norm) && isfinite(loss) ? scale : 0;
+  clip[1] = isfinite(norm) ? scale : 0;
 }
 
 struct Factors {

@@ -6,5 +6,6 @@
 #include "draw.cu"
 #include "heads.cu"
 #include "log_prob.cu"
+#include "objective.cu"
 #include "rows.cu"
 #include "swiglu.cu"

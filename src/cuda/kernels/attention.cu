@@ -77,3 +77,32 @@ KERNEL(softmax_tile_backward)(const float *scores, const float *dp, const unsign
     put(&ds[i], i < p.seen ? e * (dp[i] - d) : 0.f);
   }
 }
+
+// Output and log-sum-exps [heads] of packed row rows[i] from those of a call's row i: taken over where `first` is set, else
+// merged with what stands there. A block a row of the call.
+KERNEL(merge_rows)(const real *part, const float *part_lse, const unsigned *rows, int heads, int dim, int first,
+                   real *o, float *lse) {
+  const size_t row = rows[blockIdx.x], width = (size_t)heads * dim;
+  part += blockIdx.x * width, part_lse += (size_t)blockIdx.x * heads, o += row * width, lse += row * heads;
+  const auto merged = [&](int head) {
+    const float a = lse[head], b = part_lse[head], top = fmaxf(a, b);
+    return top + logf(expf(a - top) + expf(b - top));
+  };
+  for (int i = threadIdx.x; i < heads * dim; i += blockDim.x) {
+    float value = number(part[i]);
+    if (!first) {
+      const int head = i / dim;
+      const float l = merged(head);
+      value = expf(lse[head] - l) * number(o[i]) + expf(part_lse[head] - l) * value;
+    }
+    put(&o[i], value);
+  }
+  __syncthreads();
+  for (int head = threadIdx.x; head < heads; head += blockDim.x) lse[head] = first ? part_lse[head] : merged(head);
+}
+
+// out[rows[i]] += part[i], or = where `first` is set. A block a row of the call.
+KERNEL(add_rows)(const real *part, const unsigned *rows, int width, int first, float *out) {
+  part += (size_t)blockIdx.x * width, out += (size_t)rows[blockIdx.x] * width;
+  for (int i = threadIdx.x; i < width; i += blockDim.x) out[i] = (first ? 0.f : out[i]) + number(part[i]);
+}

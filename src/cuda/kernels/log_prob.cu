@@ -1,14 +1,11 @@
 // Log-probability and entropy of tokens from rows of logits, and their gradient; definitions in ops/log_prob.rs.
 #include "number.cuh"
 
-// z *= inverse_temperature; statistics[row] = (log-sum-exp, entropy). A block a row.
-KERNEL(logit_statistics)(float *z, int vocab, float inverse_temperature, double *statistics) {
+// statistics[row] = (log-sum-exp, entropy). A block a row.
+KERNEL(logit_statistics)(const float *z, int vocab, double *statistics) {
   z += (size_t)blockIdx.x * vocab;
   float top = -INFINITY;
-  for (int i = threadIdx.x; i < vocab; i += blockDim.x) {
-    z[i] *= inverse_temperature;
-    top = fmaxf(top, z[i]);
-  }
+  for (int i = threadIdx.x; i < vocab; i += blockDim.x) top = fmaxf(top, z[i]);
   top = block_max(top);
   float sum = 0, product = 0;
   for (int i = threadIdx.x; i < vocab; i += blockDim.x) {
@@ -24,23 +21,23 @@ KERNEL(logit_statistics)(float *z, int vocab, float inverse_temperature, double 
   }
 }
 
-// values[label] = (log-probability, entropy); rows[label] counts from the chunk's first row.
-KERNEL(label_values)(const float *z, int vocab, const double *statistics, const unsigned *rows,
+// values[label] = (log-probability, entropy); z and statistics begin with row `first`.
+KERNEL(label_values)(const float *z, int vocab, const double *statistics, const unsigned *rows, int first,
                      const unsigned *targets, int labels, double *values) {
   const int i = thread_index();
   if (i >= labels) return;
-  const size_t row = rows[i];
+  const size_t row = rows[i] - first;
   values[2 * i] = z[row * vocab + targets[i]] - statistics[2 * row];
   values[2 * i + 1] = statistics[2 * row + 1];
 }
 
-// d_logits of each row from its labels starts[row]..starts[row + 1], their coefficients by log-probability c and by
-// entropy e. A block a row.
+// d_logits of each row from its labels starts[row]..starts[row + 1] (targets, c and e begin with label starts[0]), their
+// coefficients by log-probability c and by entropy e. A block a row.
 KERNEL(log_prob_backward)(const float *z, int vocab, const double *statistics, const unsigned *starts,
                           const unsigned *targets, const float *c, const float *e, float inverse_temperature,
                           real *d_logits) {
   z += (size_t)blockIdx.x * vocab, d_logits += (size_t)blockIdx.x * vocab;
-  const unsigned begin = starts[blockIdx.x], end = starts[blockIdx.x + 1];
+  const unsigned begin = starts[blockIdx.x] - starts[0], end = starts[blockIdx.x + 1] - starts[0];
   const float lse = (float)statistics[2 * blockIdx.x], entropy = (float)statistics[2 * blockIdx.x + 1];
   float by_log_prob = 0, by_entropy = 0;
   for (unsigned k = begin; k < end; k++) by_log_prob += c[k], by_entropy += e[k];

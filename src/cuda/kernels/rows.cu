@@ -92,6 +92,12 @@ KERNEL(gather)(const real *x, const unsigned *rows, int width, real *out) {
   for (int i = threadIdx.x; i < width; i += blockDim.x) out[to + i] = x[from + i];
 }
 
+// out[rows[i]] = part[i]; a block a row.
+KERNEL(scatter)(const real *part, const unsigned *rows, int width, real *out) {
+  const size_t from = (size_t)blockIdx.x * width, to = (size_t)rows[blockIdx.x] * width;
+  for (int i = threadIdx.x; i < width; i += blockDim.x) out[to + i] = part[from + i];
+}
+
 // out[rows[i]] += part[i]; each row stands once in `rows`. A block a row.
 KERNEL(scatter_add)(const float *part, const unsigned *rows, int width, float *out) {
   const size_t from = (size_t)blockIdx.x * width, to = (size_t)rows[blockIdx.x] * width;

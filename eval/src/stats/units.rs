@@ -6,7 +6,7 @@ use attending_rewards::validation::Random;
 
 /// Keeps whole units (cases, groups) until there are more than `limit` items, then gives up those that hash highest.
 #[derive(Debug)]
-pub(super) struct Sample<T> {
+pub(crate) struct Units<T> {
     limit: usize,
     items: usize,
     units: BTreeMap<u64, Vec<T>>,
@@ -15,21 +15,21 @@ pub(super) struct Sample<T> {
 }
 
 /// The place of a unit in the drawing of a seed.
-pub(super) fn draw(seed: u64, unit: &str) -> u64 {
+pub(crate) fn draw(seed: u64, unit: &str) -> u64 {
     Random::keyed(seed, unit).below(usize::MAX) as u64
 }
 
-impl<T> Sample<T> {
-    pub(super) fn new(limit: usize) -> Self {
+impl<T> Units<T> {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { limit, items: 0, units: BTreeMap::new(), bound: None }
     }
 
     /// Whether an item of the unit would be kept.
-    pub(super) fn takes(&self, unit: u64) -> bool {
+    pub(crate) fn takes(&self, unit: u64) -> bool {
         self.bound.is_none_or(|bound| unit < bound)
     }
 
-    pub(super) fn push(&mut self, unit: u64, item: T) {
+    pub(crate) fn push(&mut self, unit: u64, item: T) {
         if !self.takes(unit) {
             return;
         }
@@ -51,12 +51,12 @@ impl<T> Sample<T> {
     }
 
     /// The items kept of one unit.
-    pub(super) fn of(&self, unit: u64) -> &[T] {
+    pub(crate) fn of(&self, unit: u64) -> &[T] {
         self.units.get(&unit).map_or(&[], Vec::as_slice)
     }
 
     /// The units in the order of their hashes.
-    pub(super) fn into_units(self) -> impl Iterator<Item = Vec<T>> {
+    pub(crate) fn into_units(self) -> impl Iterator<Item = Vec<T>> {
         self.units.into_values()
     }
 }
@@ -69,9 +69,9 @@ mod tests {
     fn whole_units_whatever_the_order() {
         let stream: Vec<(u64, u32)> = (0..60).map(|i| (draw(3, &(i % 20).to_string()), i)).collect();
         let kept = |stream: &[(u64, u32)]| {
-            let mut sample = Sample::new(10);
-            stream.iter().for_each(|(unit, item)| sample.push(*unit, *item));
-            let mut items: Vec<u32> = sample.into_units().flatten().collect();
+            let mut units = Units::new(10);
+            stream.iter().for_each(|(unit, item)| units.push(*unit, *item));
+            let mut items: Vec<u32> = units.into_units().flatten().collect();
             items.sort_unstable();
             items
         };

@@ -1,43 +1,38 @@
-//! What the report's reading view shows of one response, written as JSON at once: the checks of ten thousand responses as
-//! values would take many times the room.
+//! What the reading view shows of one response, written as JSON at once: the checks of ten thousand responses as values
+//! would take many times the room.
 
 use attending_datasets::Case;
+use attending_rewards::offsets::{self, Offsets};
 use attending_rewards::{Outcome, Response, Scored};
 use serde_json::{Value, json};
 
-use super::table::Names;
-
-/// Names that details refer to by number.
-#[derive(Debug, Default)]
-pub(super) struct Dictionary {
-    /// `objective rule outcome`, of every check.
-    pub(super) kinds: Names,
-}
+use crate::names::Names;
 
 /// One response's texts and checks.
 #[derive(Debug)]
-pub(super) struct Detail {
+pub(crate) struct Detail {
     /// JSON: `{"t": text, "r": reasoning, "w": {objective: reason}, "c": [[kind, weight, field, start, end, note,
     /// [[document, start, end], ...]], ...]}`; spans count UTF-16 units, documents as [`documents`] orders them.
-    pub(super) json: String,
+    pub(crate) json: String,
     /// The answer as it was read.
-    pub(super) answer: Option<String>,
+    pub(crate) answer: Option<String>,
     /// The kinds of its checks, each once.
-    pub(super) kinds: Vec<u32>,
+    pub(crate) kinds: Vec<u32>,
 }
 
-/// The texts that checks point into: their ids, titles and texts.
-pub(super) fn documents(case: &Case) -> Vec<(String, String, &str)> {
+/// The texts that checks point into, in reading order: id, title, text.
+pub(super) fn documents(case: &Case) -> impl Iterator<Item = (String, String, &str)> {
     let titled = |document: &attending_datasets::case::Document| {
         if document.title.is_empty() { document.id.clone() } else { document.title.clone() }
     };
-    let context = case.context.iter().map(|document| (document.id.clone(), titled(document), document.text.as_str()));
+    let context =
+        case.context.iter().map(move |document| (document.id.clone(), titled(document), document.text.as_str()));
     let question = std::iter::once(("question".to_owned(), "Question".to_owned(), case.question.as_str()));
     let options = case
         .options
         .iter()
         .map(|option| (format!("option:{}", option.key), format!("Option {}", option.key), option.text.as_str()));
-    context.chain(question).chain(options).collect()
+    context.chain(question).chain(options)
 }
 
 /// An outcome's name in records.
@@ -46,25 +41,22 @@ pub(super) fn outcome(outcome: Outcome) -> String {
 }
 
 impl Detail {
-    /// The spans of `scored` must count UTF-16 units.
-    pub(super) fn new(
-        names: &mut Dictionary,
-        response: &Response,
-        scored: Option<&Scored>,
-        case: Option<&Case>,
-    ) -> Self {
-        let documents = case.map(documents).unwrap_or_default();
-        let mut kinds = Vec::new();
-        let mut checks = Vec::new();
-        for check in scored.iter().flat_map(|scored| &scored.checks) {
-            let kind =
-                names.kinds.place(&format!("{} {} {}", check.objective.name(), check.rule, outcome(check.outcome)));
-            if !kinds.contains(&kind) {
-                kinds.push(kind);
+    /// `kinds` names `objective rule outcome` of every check.
+    pub(crate) fn new(kinds: &mut Names, response: &Response, scored: Option<&Scored>, case: Option<&Case>) -> Self {
+        let mut marked = scored.cloned();
+        if let (Some(marked), Some(case)) = (&mut marked, case) {
+            offsets::convert(marked, case, response, Offsets::Utf16);
+        }
+        let ids: Vec<String> = case.into_iter().flat_map(documents).map(|(id, ..)| id).collect();
+        let (mut own, mut checks) = (Vec::new(), Vec::new());
+        for check in marked.iter().flat_map(|scored| &scored.checks) {
+            let kind = kinds.place(&format!("{} {} {}", check.objective.name(), check.rule, outcome(check.outcome)));
+            if !own.contains(&kind) {
+                own.push(kind);
             }
             let [start, end] = check.response.map_or([-1, -1], |span| span.map(|at| at as i64));
             let places = check.evidence.iter().filter_map(|place| {
-                let at = documents.iter().position(|(id, ..)| *id == place.document)?;
+                let at = ids.iter().position(|id| *id == place.document)?;
                 Some(json!([at, place.span[0], place.span[1]]))
             });
             let places: Vec<Value> = places.collect();
@@ -77,6 +69,6 @@ impl Detail {
             .map(|(objective, reason)| (objective.name().to_owned(), reason.clone().into()))
             .collect();
         let json = json!({"t": response.text, "r": response.reasoning, "w": reasons, "c": checks}).to_string();
-        Self { json, answer: scored.and_then(|scored| scored.answer.read.clone()), kinds }
+        Self { json, answer: scored.and_then(|scored| scored.answer.read.clone()), kinds: own }
     }
 }
