@@ -119,7 +119,7 @@ fn the_trainer_samples_on_its_device_under_its_latest_weights() {
             got
         }));
         let groups = [TokenGroup { prompt: prompts[0].clone(), responses: vec![vec![3, 4, 5], vec![6]] }];
-        let normaliser = Normaliser::over(Default::default(), [3, 1].into_iter(), 1);
+        let normaliser = Normaliser::over(Default::default(), [3, 1], 1);
         for parts in learner.cut(&groups) {
             let packed = learner.pack(&groups, &parts).unwrap();
             let mut objective = CrossEntropy::new(&normaliser, &packed.lengths);

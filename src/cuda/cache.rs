@@ -72,10 +72,10 @@ impl Rows {
         if let Some(after) = self.free.remove(&(start + len)) {
             len += after;
         }
-        if let Some((&before, &free)) = self.free.range(..start).next_back() {
-            if before + free == start {
-                (start, len) = (before, free + len);
-            }
+        if let Some((&before, &free)) = self.free.range(..start).next_back()
+            && before + free == start
+        {
+            (start, len) = (before, free + len);
         }
         self.free.insert(start, len);
     }

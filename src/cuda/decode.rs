@@ -12,7 +12,7 @@ use super::decoder::Decoder;
 use super::device::{Buffer, Device, Slice};
 use super::error::CudaError;
 use super::gemm::{Options, Shape, Stored, matmul};
-use super::layer::{Context, Rows};
+use super::layer::{Context, Prefilled, Rows};
 use super::ops::{self, Heads, Rotation};
 use crate::prefix::PrefixTree;
 use crate::rollout::MIN_SHARED;
@@ -36,16 +36,15 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Decoding<'d, S> {
     decoder: &'d Decoder<S>,
-    rotation: Rotation,
+    rotation: Rc<Rotation>,
     pub(super) cache: Cache<S>,
 }
 
 impl<'d, S: Stored> Decoding<'d, S> {
     /// With room for `rows` tokens, at positions below `positions`.
     pub(super) fn new(decoder: &'d Decoder<S>, rows: usize, positions: usize) -> Result<Self, CudaError> {
-        let (device, c) = (decoder.device(), &decoder.config);
-        let rotation = Rotation::new(device, &c.rope, c.head_dim, positions)?;
-        Ok(Self { decoder, rotation, cache: Cache::new(device, c, rows)? })
+        let cache = Cache::new(decoder.device(), &decoder.config, rows)?;
+        Ok(Self { decoder, rotation: decoder.rotation(positions)?, cache })
     }
 
     fn device(&self) -> &'d Rc<Device> {
@@ -92,7 +91,7 @@ impl<'d, S: Stored> Decoding<'d, S> {
                 weights: &d.weights,
                 layout: &d.layout.layers[i],
             };
-            let (k, v, y) = context.prefill(&x)?;
+            let Prefilled { k, v, y } = context.prefill(&x)?;
             let launch = device.kernel::<S>("cache_rows", (from.len(), 1), ops::THREADS)?.read(k.view()).read(v.view());
             let launch = launch.read(from.view()).read(to.view()).value(width as i32);
             launch.write(&keys.view_mut()).write(&values.view_mut()).run()?;

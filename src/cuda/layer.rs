@@ -93,6 +93,22 @@ struct Inner<S> {
     up: Buffer<S>,
 }
 
+/// A layer's output `[wanted rows, hidden]`, with all that was computed on the way.
+#[derive(Debug)]
+struct Passed<S> {
+    y: Buffer<f32>,
+    attended: Attended<S>,
+    inner: Inner<S>,
+}
+
+/// Keys and values of all rows, `[packed rows, kv_heads * dim]`, and the output; none where no row is wanted.
+#[derive(Debug)]
+pub(super) struct Prefilled<S> {
+    pub(super) k: Buffer<S>,
+    pub(super) v: Buffer<S>,
+    pub(super) y: Option<Buffer<f32>>,
+}
+
 impl<S: Stored> Context<'_, S> {
     fn weight(&self, place: &std::ops::Range<usize>) -> Slice<'_, S> {
         self.weights.at(place.clone())
@@ -260,7 +276,7 @@ impl<S: Stored> Context<'_, S> {
 
     /// `x[packed rows, hidden]` to `y[wanted rows, hidden]`, and what `saved` says to keep.
     pub(super) fn forward(&self, x: Buffer<f32>, saved: Saved) -> Result<(Buffer<f32>, Kept<S>), CudaError> {
-        let (y, attended, inner) = self.outputs(&x)?;
+        let Passed { y, attended, inner } = self.pass(&x)?;
         let kept = match saved {
             Saved::Input => Kept { x, attended: None, inner: None },
             Saved::Attention => Kept { x, attended: Some(attended), inner: None },
@@ -269,28 +285,25 @@ impl<S: Stored> Context<'_, S> {
         Ok((y, kept))
     }
 
-    /// The keys and values of all rows for a cache, `[packed rows, kv_heads * dim]`, and the output; none where no row is
-    /// wanted.
-    pub(super) fn prefill(&self, x: &Buffer<f32>) -> Result<(Buffer<S>, Buffer<S>, Option<Buffer<f32>>), CudaError> {
-        let (Projected { k, v, .. }, y) = match self.wanted.host.is_empty() {
-            true => (self.project(x)?, None),
-            false => {
-                let (y, _, inner) = self.outputs(x)?;
-                (inner.projected, Some(y))
-            }
-        };
-        Ok((k, v, y))
+    /// What a cache keeps of `x[packed rows, hidden]`.
+    pub(super) fn prefill(&self, x: &Buffer<f32>) -> Result<Prefilled<S>, CudaError> {
+        if self.wanted.host.is_empty() {
+            let Projected { k, v, .. } = self.project(x)?;
+            return Ok(Prefilled { k, v, y: None });
+        }
+        let Passed { y, inner, .. } = self.pass(x)?;
+        let Projected { k, v, .. } = inner.projected;
+        Ok(Prefilled { k, v, y: Some(y) })
     }
 
-    /// The output, with all that was computed on the way.
-    fn outputs(&self, x: &Buffer<f32>) -> Result<(Buffer<f32>, Attended<S>, Inner<S>), CudaError> {
+    fn pass(&self, x: &Buffer<f32>) -> Result<Passed<S>, CudaError> {
         let projected = self.project(x)?;
         let attended = self.attend(&projected)?;
         let inner = self.inner(x, projected, &attended.o)?;
         let mut a = self.device.buffer(inner.gate.len(), PART)?;
         ops::swiglu(self.device, inner.gate.view(), inner.up.view(), &a.view_mut())?;
         let y = self.with_product(&inner.middle, &a, &self.layout.down, self.config.intermediate_size)?;
-        Ok((y, attended, inner))
+        Ok(Passed { y, attended, inner })
     }
 
     /// From `dy[wanted rows, hidden]` to the gradient by the layer's input `[packed rows, hidden]`; gradients of the
