@@ -36,16 +36,15 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Decoding<'d, S> {
     decoder: &'d Decoder<S>,
-    rotation: Rotation,
+    rotation: Rc<Rotation>,
     pub(super) cache: Cache<S>,
 }
 
 impl<'d, S: Stored> Decoding<'d, S> {
     /// With room for `rows` tokens, at positions below `positions`.
     pub(super) fn new(decoder: &'d Decoder<S>, rows: usize, positions: usize) -> Result<Self, CudaError> {
-        let (device, c) = (decoder.device(), &decoder.config);
-        let rotation = Rotation::new(device, &c.rope, c.head_dim, positions)?;
-        Ok(Self { decoder, rotation, cache: Cache::new(device, c, rows)? })
+        let cache = Cache::new(decoder.device(), &decoder.config, rows)?;
+        Ok(Self { decoder, rotation: decoder.rotation(positions)?, cache })
     }
 
     fn device(&self) -> &'d Rc<Device> {

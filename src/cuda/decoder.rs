@@ -172,7 +172,7 @@ impl<S: Stored> Decoder<S> {
     }
 
     /// The rotary table of at least `positions` positions.
-    fn rotation(&self, positions: usize) -> Result<Rc<Rotation>, CudaError> {
+    pub(super) fn rotation(&self, positions: usize) -> Result<Rc<Rotation>, CudaError> {
         let mut table = self.rotation.borrow_mut();
         if table.positions() < positions {
             let positions = positions.next_multiple_of(POSITIONS);
