@@ -6,7 +6,7 @@ set -euo pipefail
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
 # Every function of the driver: contexts and loaded kernels are fine, everything else answers that there is no device.
-sed -n 's/^CUresult CUDAAPI \(cu[A-Za-z0-9_]*\)(.*/\1\n\1_v2/p' "$CUDA_HOME/include/cuda.h" | sort -u |
+grep -oE '\bcu[A-Z][A-Za-z0-9_]*' "$CUDA_HOME/include/cuda.h" | sed 'p; s/$/_v2/' | sort -u |
   while read -r name; do
     case $name in
       cuFuncGetAttribute | cuKernelGetAttribute) echo "int $name(int *value) { return *value = 0; }" ;;
