@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use attending_datasets::Problem;
 use attending_datasets::reader::parse;
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::Frame;
+use rayon::prelude::*;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Server;
-use super::payload::{Cases, Item, records, scored};
+use super::payload::{Item, read, records, scored};
 use super::queue::Place;
 use super::reply::Fault;
 
@@ -114,19 +116,15 @@ impl Stream {
 
 /// The lines that answer some lines, and how many of them are scores.
 fn answers(server: &Server, lines: &[(usize, Bytes)]) -> (Vec<u8>, usize) {
-    let mut cases = Cases::new(server);
+    let items: Vec<Result<Item, Problem>> = lines.par_iter().map(|(_, line)| item(line)).collect();
     let (mut work, mut faults) = (Vec::new(), Vec::new());
-    for (number, line) in lines {
-        let item = match std::str::from_utf8(line) {
-            Ok(text) => parse::<Item>(text.trim()).and_then(|item| cases.resolve(item)).map_err(|p| p.to_string()),
-            Err(_) => Err("is not UTF-8, expected UTF-8 text".to_owned()),
-        };
+    for ((number, _), item) in lines.iter().zip(read(server, &items)) {
         match item {
             Ok(item) => {
                 work.push(item);
                 faults.push(None);
             }
-            Err(message) => faults.push(Some(json!({ "error": format!("line {number}: {message}") }).to_string())),
+            Err(problem) => faults.push(Some(json!({ "error": format!("line {number}: {problem}") }).to_string())),
         }
     }
     let mut scores = records(&scored(server, &work)).into_iter();
@@ -140,6 +138,12 @@ fn answers(server: &Server, lines: &[(usize, Bytes)]) -> (Vec<u8>, usize) {
         out.push(b'\n');
     }
     (out, work.len())
+}
+
+/// A line as an item.
+fn item(line: &[u8]) -> Result<Item<'_>, Problem> {
+    let text = std::str::from_utf8(line).map_err(|_| Problem::new("", "is not UTF-8, expected UTF-8 text"))?;
+    parse(text.trim())
 }
 
 /// A body of what comes through a channel.

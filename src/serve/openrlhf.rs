@@ -1,7 +1,7 @@
 //! OpenRLHF's remote reward (`--remote_rm_url`): query, prompts and labels in, rewards, scores and extra_logs out.
 
 use attending_datasets::reader::parse;
-use attending_datasets::{Case, Problem};
+use attending_datasets::Problem;
 use attending_rewards::{Objective, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -36,13 +36,13 @@ pub(super) fn rewards(server: &Server, body: &[u8]) -> Result<(Vec<u8>, usize), 
         return Err(Fault::Bad(format!("found {counts}, expected as many of each")));
     }
     fits(server, query.len())?;
-    let mut cases = Cases::new(server);
+    let cases = Cases::read(labels.iter().map(String::as_str).filter(|label| is_json(label)));
     let mut work = Vec::with_capacity(query.len());
     for (index, ((query, prompt), label)) in query.iter().zip(&prompts).zip(&labels).enumerate() {
-        let case = if label.trim_start().starts_with('{') {
-            parse::<Case>(label).and_then(|case| cases.one(case))
+        let case = if is_json(label) {
+            cases.of(label)
         } else {
-            cases.known(label.trim()).ok_or_else(|| {
+            server.cases.get(label.trim()).cloned().ok_or_else(|| {
                 Problem::new("", "is neither the JSON of a case nor the id of one that the server was started with")
             })
         };
@@ -82,6 +82,11 @@ pub(super) fn rewards(server: &Server, body: &[u8]) -> Result<(Vec<u8>, usize), 
     }
     let reply = json!({ "rewards": rewards, "scores": scores, "extra_logs": Value::Object(logs) });
     Ok((reply.to_string().into_bytes(), scored.len()))
+}
+
+/// Whether a label is the case itself.
+fn is_json(label: &str) -> bool {
+    label.trim_start().starts_with('{')
 }
 
 /// A response without the markers that end it.

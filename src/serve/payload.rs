@@ -1,6 +1,6 @@
 //! `attending.score/1`: items of a case and a response in, a score for each out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use attending_datasets::reader::{from_value, parse};
@@ -8,6 +8,7 @@ use attending_datasets::{Case, Problem, validate};
 use attending_rewards::{Response, Scored, score_batch};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Server;
@@ -15,18 +16,21 @@ use super::reply::Fault;
 
 /// A request's items; `op` stands there where the record also goes over standard input.
 #[derive(Deserialize)]
-struct Batch {
+struct Batch<'a> {
     #[serde(default)]
     op: Option<String>,
-    items: Vec<Item>,
+    #[serde(borrow)]
+    items: Vec<Item<'a>>,
 }
 
-/// A response, and its case unless the server knows it by its id.
+/// A response, and its case unless the server knows it by its id. Both are still JSON, so that all items of a request are
+/// read in parallel, and a case once however many items carry it.
 #[derive(Deserialize)]
-pub(super) struct Item {
-    #[serde(default)]
-    case: Option<Case>,
-    response: Map<String, Value>,
+pub(super) struct Item<'a> {
+    #[serde(default, borrow)]
+    case: Option<&'a RawValue>,
+    #[serde(borrow)]
+    response: &'a RawValue,
 }
 
 /// What is scored: a response beside its case; equal cases are one.
@@ -49,9 +53,9 @@ pub(super) fn score(server: &Server, body: &[u8]) -> Result<(Vec<u8>, usize), Fa
         return Err(bad(Problem::new("op", format!("found {op:?}, expected score"))));
     }
     fits(server, batch.items.len())?;
-    let mut cases = Cases::new(server);
-    let items = batch.items.into_iter().enumerate();
-    let work = items.map(|(index, item)| cases.resolve(item).map_err(|problem| within(index, problem)));
+    let items: Vec<_> = batch.items.into_iter().map(Ok).collect();
+    let work = read(server, &items).into_iter().enumerate();
+    let work = work.map(|(index, item)| item.map_err(|problem| under(&format!("items[{index}]"), problem)));
     let work: Work = work.collect::<Result<_, _>>().map_err(bad)?;
     let mut reply = b"{\"scores\":[".to_vec();
     for (index, line) in records(&scored(server, &work)).into_iter().enumerate() {
@@ -84,9 +88,10 @@ pub(super) fn bad(problem: Problem) -> Fault {
     Fault::Bad(problem.to_string())
 }
 
-/// A fault of one item.
-fn within(index: usize, problem: Problem) -> Problem {
-    Problem::new(format!("items[{index}].{}", problem.field), problem.message)
+/// A problem of a part, told of the whole.
+fn under(part: &str, problem: Problem) -> Problem {
+    let dot = if problem.field.is_empty() { "" } else { "." };
+    Problem::new(format!("{part}{dot}{}", problem.field), problem.message)
 }
 
 /// Scores, and counts what was scored.
@@ -112,54 +117,58 @@ pub(super) fn reason(scored: &Scored) -> Option<String> {
     Some(if reasons.is_empty() { "no objective could be scored".to_owned() } else { reasons.join("; ") })
 }
 
-/// The cases of one request: one each, however many items carry it, so that its evidence is read once.
-pub(super) struct Cases<'a> {
-    server: &'a Server,
-    seen: HashMap<String, Arc<Case>>,
+/// Each item's case and response, both checked; what is no item stays the problem that it is.
+pub(super) fn read(server: &Server, items: &[Result<Item, Problem>]) -> Vec<Result<(Arc<Case>, Response), Problem>> {
+    let cases = Cases::read(items.iter().flatten().filter_map(|item| item.case.map(RawValue::get)));
+    let read = |item: &Result<Item, Problem>| resolve(server, &cases, item.as_ref().map_err(Problem::clone)?);
+    items.par_iter().map(read).collect()
 }
 
+fn resolve(server: &Server, cases: &Cases, item: &Item) -> Result<(Arc<Case>, Response), Problem> {
+    let carried = item.case.map(|text| cases.of(text.get()).map_err(|problem| under("case", problem))).transpose()?;
+    let response = response(item.response.get(), carried.as_deref()).map_err(|problem| under("response", problem))?;
+    let case = match carried {
+        Some(case) if case.id != response.case_id => {
+            let message = format!("found {:?} beside the case {:?}, expected the same", response.case_id, case.id);
+            return Err(Problem::new("response.case_id", message));
+        }
+        Some(case) => case,
+        None => server.cases.get(&response.case_id).cloned().ok_or_else(|| {
+            let message = format!("is missing, and the server knows no case {:?}", response.case_id);
+            Problem::new("case", message)
+        })?,
+    };
+    Ok((case, response))
+}
+
+/// A response, which need not name the case that it comes with.
+fn response(text: &str, case: Option<&Case>) -> Result<Response, Problem> {
+    if let Ok(response) = serde_json::from_str(text) {
+        return Ok(response);
+    }
+    let mut fields: Map<String, Value> = parse(text)?;
+    if let (Some(case), None) = (case, fields.get("case_id")) {
+        fields.insert("case_id".to_owned(), case.id.clone().into());
+    }
+    from_value(Value::Object(fields))
+}
+
+/// The cases that a request carries, by their JSON.
+pub(super) struct Cases<'a>(BTreeMap<&'a str, Result<Arc<Case>, Problem>>);
+
 impl<'a> Cases<'a> {
-    pub(super) fn new(server: &'a Server) -> Self {
-        Self { server, seen: HashMap::new() }
-    }
-
-    /// An item's case and response, both checked.
-    pub(super) fn resolve(&mut self, item: Item) -> Result<(Arc<Case>, Response), Problem> {
-        let Item { case, mut response } = item;
-        if let (Some(case), None) = (&case, response.get("case_id")) {
-            response.insert("case_id".to_owned(), case.id.clone().into());
-        }
-        let response: Response = from_value(Value::Object(response)).map_err(|problem| {
-            let dot = if problem.field.is_empty() { "" } else { "." };
-            Problem::new(format!("response{dot}{}", problem.field), problem.message)
-        })?;
-        let case = match case {
-            Some(case) if case.id != response.case_id => {
-                let message = format!("found {:?} beside the case {:?}, expected the same", response.case_id, case.id);
-                return Err(Problem::new("response.case_id", message));
-            }
-            Some(case) => self.one(case)?,
-            None => self.known(&response.case_id).ok_or_else(|| {
-                let message = format!("is missing, and the server knows no case {:?}", response.case_id);
-                Problem::new("case", message)
-            })?,
+    /// Reads and checks each once, all of them in parallel.
+    pub(super) fn read(texts: impl Iterator<Item = &'a str>) -> Self {
+        let texts: BTreeSet<&str> = texts.collect();
+        let case = |text| {
+            let case = parse::<Case>(text).and_then(|case| validate(&case).map(|()| Arc::new(case)));
+            (text, case)
         };
-        Ok((case, response))
+        Self(texts.into_par_iter().map(case).collect())
     }
 
-    /// A case that the server was started with.
-    pub(super) fn known(&self, id: &str) -> Option<Arc<Case>> {
-        self.server.cases.get(id).cloned()
-    }
-
-    /// A case that a request carries.
-    pub(super) fn one(&mut self, case: Case) -> Result<Arc<Case>, Problem> {
-        if let Some(same) = self.seen.get(&case.id).filter(|seen| ***seen == case) {
-            return Ok(same.clone());
-        }
-        validate(&case).map_err(|problem| Problem::new(format!("case.{}", problem.field), problem.message))?;
-        let case = Arc::new(case);
-        self.seen.insert(case.id.clone(), case.clone());
-        Ok(case)
+    /// The case of a text that was read.
+    pub(super) fn of(&self, text: &str) -> Result<Arc<Case>, Problem> {
+        self.0.get(text).cloned().unwrap_or_else(|| Err(Problem::new("", "was not read")))
     }
 }

@@ -98,17 +98,25 @@ async fn answered(server: Arc<Server>, body: Body, job: Job) -> Result<Response,
         let run = move || {
             // Work that its caller gave up still holds its place.
             let _place = place;
-            let mut hasher = DefaultHasher::new();
-            bytes.hash(&mut hasher);
-            (job(&inner, &bytes), hasher.finish())
+            // The log alone tells it.
+            let hash = (!inner.settings.quiet).then(|| hash(&bytes));
+            (job(&inner, &bytes), hash)
         };
         server.queue.run(run).await.map_err(Fault::from)
     };
     let (result, hash) = timeout(limits.timeout, work).await.map_err(|_| Fault::Late(limits.timeout.as_secs()))??;
     let (bytes, responses) = result?;
     let mut response = reply(StatusCode::OK, bytes);
-    response.extensions_mut().insert(Tally { responses, hash });
+    if let Some(hash) = hash {
+        response.extensions_mut().insert(Tally { responses, hash });
+    }
     Ok(response)
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The whole of a body, unless it is longer than `most` bytes.
