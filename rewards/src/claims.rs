@@ -22,16 +22,11 @@ pub struct Clause {
     pub general: bool,
 }
 
-/// The clauses of a sentence, in order; they cover its tokens. `before` are those of the sentence before.
-pub fn clauses(
-    reading: &Reading,
-    sentence: usize,
-    named: &[Named],
-    before: &[Clause],
-    lexicon: &Lexicon,
-) -> Vec<Clause> {
-    let range = reading.sentences[sentence].tokens.clone();
-    let mut found: Vec<Clause> = Vec::new();
+/// Adds the clauses of a sentence, in order; they cover its tokens. What `found` ends with are those of the sentence
+/// before.
+pub fn clauses(reading: &Reading, sentence: usize, named: &[Named], lexicon: &Lexicon, found: &mut Vec<Clause>) {
+    let own = found.len();
+    let after_general = found.last().is_some_and(|last| last.general);
     for pair in cut(reading, sentence).windows(2) {
         let clause = pair[0]..pair[1];
         // Within a clause each cue of the gate holds until the next one: "the patient's cough, which is usually ...".
@@ -46,11 +41,11 @@ pub fn clauses(
         };
         let mut gates = cues.filter(gate).peekable();
         let Some(first) = gates.peek() else {
-            let goes_on = match found.last() {
+            let goes_on = match found[own..].last() {
                 // "X is best as it does not interact with alcohol": the pronoun is the option judged before.
                 Some(last) => last.general || reading.tokens[clause.clone()].get(1).is_some_and(is_it),
                 // "It presents with ...": the disease of the sentence before.
-                None => before.last().is_some_and(|last| last.general) && starts_with_pronoun(reading, &clause),
+                None => after_general && starts_with_pronoun(reading, &clause),
             };
             let general = goes_on
                 || has_modal(reading, sentence, &clause)
@@ -75,11 +70,6 @@ pub fn clauses(
         }
         found.push(Clause { tokens: start..clause.end, general });
     }
-    found.retain(|clause| !clause.tokens.is_empty());
-    if found.is_empty() {
-        found.push(Clause { tokens: range, general: false });
-    }
-    found
 }
 
 /// Whether a clause gives an age before a token: "a 46-year-old man presents with" tells of the patient, "asthma presents

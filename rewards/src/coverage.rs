@@ -177,7 +177,7 @@ fn describe(salient: &Salient, lexicon: &Lexicon) -> String {
 
 /// The salient findings that a sentence takes up with the right status, in order, outside of general knowledge.
 fn taken(response: &Parsed, evidence: &EvidenceIndex, sentence: usize, lexicon: &Lexicon) -> Vec<Taken> {
-    let clauses = &response.clauses[sentence];
+    let clauses = response.clauses_of(sentence);
     let claimed = |token: usize| clauses.iter().any(|clause| clause.tokens.contains(&token) && !clause.general);
     let find = |item: Item| evidence.rank_of(item);
     let mut found: Vec<Taken> = Vec::new();

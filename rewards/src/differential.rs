@@ -110,7 +110,7 @@ pub(crate) fn check(response: &Parsed, evidence: &EvidenceIndex, chosen: &[Strin
 /// where it has none.
 fn reason(response: &Parsed, sentence: usize) -> Option<u64> {
     let reading = &response.reading;
-    let named = &response.named[sentence];
+    let named = response.named_in(sentence);
     let option = |token: usize| named.iter().any(|n| n.start <= token && token < n.end);
     let cues = reading.cues_of(sentence);
     let cued = |token: usize| cues.iter().any(|cue| cue.tokens.contains(&token));

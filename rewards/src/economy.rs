@@ -2,7 +2,6 @@
 //! budget.
 
 use crate::evidence::EvidenceIndex;
-use crate::language;
 use crate::lexicon::{Cues, KeyMap, Word};
 use crate::parsed::Parsed;
 use crate::prose::Prose;
@@ -19,7 +18,7 @@ pub(crate) fn value(checks: &[Check]) -> f64 {
 
 /// Makes a check for each way in which the response wastes its reader's time.
 pub(crate) fn check(response: &Parsed, evidence: &EvidenceIndex, thresholds: &Thresholds, out: &mut Vec<Check>) {
-    let mut push = |rule: &'static str, factor: f64, note: String| {
+    let mut push = |rule: &'static str, factor: f64, note: &dyn Fn() -> String| {
         if factor < 1.0 {
             out.push(Check {
                 objective: Objective::Comprehensiveness,
@@ -29,14 +28,15 @@ pub(crate) fn check(response: &Parsed, evidence: &EvidenceIndex, thresholds: &Th
                 response: None,
                 field: None,
                 evidence: Vec::new(),
-                note,
+                note: note(),
             });
         }
     };
     let prose = response.prose(evidence);
     let words = prose.words;
-    let mut seen: KeyMap<u64, ()> = KeyMap::default();
-    let mut skeletons: KeyMap<u64, usize> = KeyMap::default();
+    let count = prose.told.len();
+    let mut seen: KeyMap<u64, ()> = KeyMap::with_capacity_and_hasher(count, Default::default());
+    let mut skeletons: KeyMap<u64, usize> = KeyMap::with_capacity_and_hasher(count, Default::default());
     let mut repeated = 0_usize;
     for told in prose.told.iter().filter(|told| told.words >= REPEATABLE) {
         let times = skeletons.entry(told.pattern.skeleton).or_default();
@@ -46,32 +46,32 @@ pub(crate) fn check(response: &Parsed, evidence: &EvidenceIndex, thresholds: &Th
         }
     }
     if evidence.asks_for_choice() {
-        push("economy_prose", prose.factor(), prose.note());
+        push("economy_prose", prose.factor(), &|| prose.note());
     }
     let padding = padding(response, prose);
     if padding > FREE_PADDING {
-        let note = format!("{:.0} % of the text says nothing of the case", padding * 100.0);
-        push("economy_padding", 1.0 - (padding - FREE_PADDING) / (1.0 - FREE_PADDING), note);
+        let note = || format!("{:.0} % of the text says nothing of the case", padding * 100.0);
+        push("economy_padding", 1.0 - (padding - FREE_PADDING) / (1.0 - FREE_PADDING), &note);
     }
     // Within a sentence: runs of the same word, and of the same short pattern.
     let runs = runs(response);
     let share = (repeated + runs) as f64 / words.max(1) as f64;
     if share > thresholds.repetition || runs > 8 {
-        push("economy_repetition", 1.0 - share, format!("{:.0} % of the words repeat", share * 100.0));
+        push("economy_repetition", 1.0 - share, &|| format!("{:.0} % of the words repeat", share * 100.0));
     }
-    let (english, letters) = language::share(response.text);
+    let (english, letters) = response.letters;
     if letters >= 20 && english < 0.8 {
-        push("economy_language", english, format!("{:.0} % of the letters are Latin", english * 100.0));
+        push("economy_language", english, &|| format!("{:.0} % of the letters are Latin", english * 100.0));
     }
     let (known, all) = prose.told.iter().fold((0, 0), |(known, all), told| (known + told.known.0, all + told.known.1));
     let known = known as f64 / all.max(1) as f64;
     if words >= 12 && known < thresholds.known_words {
-        let note = format!("{:.0} % of the words are common English or clinical", known * 100.0);
-        push("economy_gibberish", known / thresholds.known_words, note);
+        let note = || format!("{:.0} % of the words are common English or clinical", known * 100.0);
+        push("economy_gibberish", known / thresholds.known_words, &note);
     }
     let budget = thresholds.length_words;
     if words as f64 > budget {
-        push("economy_length", budget / words as f64, format!("{words} words, budget {budget}"));
+        push("economy_length", budget / words as f64, &|| format!("{words} words, budget {budget}"));
     }
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn says(response: &Parsed, evidence: &EvidenceIndex, sentence: usize)
     };
     !reading.mentions_of(sentence).is_empty()
         || !reading.quantities_of(sentence).is_empty()
-        || !response.named[sentence].is_empty()
+        || !response.named_in(sentence).is_empty()
         || reading.cues_of(sentence).iter().any(|cue| cue.value.has(Cues::VERDICT))
         || reading.tokens[reading.sentences[sentence].tokens.clone()].iter().any(of_case)
 }
@@ -108,18 +108,14 @@ fn padding(response: &Parsed, prose: &Prose) -> f64 {
     let (mut all, mut empty) = (0_usize, 0_usize);
     for (index, sentence) in reading.sentences.iter().enumerate() {
         let tokens = &reading.tokens[sentence.tokens.clone()];
-        let bytes = |tokens: &[Token]| tokens.iter().map(|token| (token.end - token.start) as usize).sum::<usize>();
-        let whole = bytes(tokens);
+        let bytes = || tokens.iter().map(|token| token.end - token.start);
+        let whole = bytes().sum::<u32>() as usize;
         all += whole;
         if !prose.told[index].says {
             empty += whole;
             continue;
         }
-        empty += tokens
-            .iter()
-            .filter(|t| t.end - t.start > LONGEST_TOKEN)
-            .map(|t| (t.end - t.start) as usize)
-            .sum::<usize>();
+        empty += bytes().filter(|&bytes| bytes > LONGEST_TOKEN).sum::<u32>() as usize;
         empty += tokens.windows(4).filter(|w| w[0].kind == Kind::Mark && w.iter().all(|t| t.hash == w[0].hash)).count();
     }
     // A short text has no room for padding.
@@ -131,9 +127,14 @@ const SHORT: usize = 200;
 
 /// Words that repeat the word before, or the one before that.
 fn runs(response: &Parsed) -> usize {
-    let words = response.reading.tokens.iter().filter(|t| t.kind != Kind::Mark).map(|t| t.hash);
-    let behind = words.clone().skip(1).zip(words.clone().skip(2));
-    words.zip(behind).filter(|(first, (second, third))| third == second || third == first).count()
+    let words = response.reading.tokens.iter().filter(|token| token.kind != Kind::Mark);
+    let mut before = [None; 2];
+    let repeats = |token: &&Token| {
+        let [first, second] = before;
+        before = [second, Some(token.hash)];
+        first.is_some() && (before[1] == second || before[1] == first)
+    };
+    words.filter(repeats).count()
 }
 
 /// The commonest English words: without them a text is no English prose.

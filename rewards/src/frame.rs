@@ -260,10 +260,11 @@ const ORDER_REACH: usize = 7;
 /// The ordered pairs of events of a sentence: neighbouring mentions joined by "before", "followed by" and the like.
 pub fn ordered(text: &str, reading: &Reading, sentence: usize, lexicon: &Lexicon) -> Vec<Ordered> {
     let event = |mention: &&Mention| mention.status.affirmed() && is_clinical(lexicon.concept(mention.concept).kind);
-    let mentions: Vec<&Mention> = reading.mentions_of(sentence).iter().filter(event).collect();
+    let mut events = reading.mentions_of(sentence).iter().filter(event);
     let mut found = Vec::new();
-    for pair in mentions.windows(2) {
-        let (a, b) = (pair[0], pair[1]);
+    let Some(mut next) = events.next() else { return found };
+    for b in events {
+        let a = std::mem::replace(&mut next, b);
         if b.tokens.start < a.tokens.end || b.tokens.start - a.tokens.end > ORDER_REACH {
             continue;
         }

@@ -58,7 +58,7 @@ pub(crate) fn check(response: &Parsed, rubric: &Rubric, out: &mut Vec<Check>) {
     if unseen as f64 > UNSEEN * response.text.len() as f64 {
         push("invisible", Outcome::Malformed, 0.25, None, format!("{unseen} characters that no reader sees"));
     }
-    let (share, letters) = language::share(response.text);
+    let (share, letters) = response.letters;
     if letters > 0 && share < rubric.thresholds.latin_letters {
         let note = format!("{:.0} % of the letters are Latin", share * 100.0);
         push("language", Outcome::Malformed, 0.5 * (1.0 - share), None, note);

@@ -1,10 +1,12 @@
 //! A case's options as a response names them: by concept, by text, by letter.
 
+use std::ops::Range;
+
 use attending_datasets::{AnswerOption, Case};
 
 use crate::lexicon::{ConceptId, KeyMap, Kind as ConceptKind, Lexicon};
 use crate::reading::{Mention, Reading};
-use crate::text::{Kind, hash_word, tokenize};
+use crate::text::{Kind, Token, hash_word, tokenize};
 
 /// One option.
 #[derive(Debug, Clone)]
@@ -111,33 +113,23 @@ impl Options {
         self.all.iter().position(|option| option.key == key)
     }
 
-    /// All options named in the tokens `from..to` of a text, in order, the longest name first where several start.
-    pub fn named(
-        &self,
-        text: &str,
-        reading: &Reading,
-        mentions: &[Mention],
-        from: usize,
-        to: usize,
-        lexicon: &Lexicon,
-    ) -> Vec<Named> {
+    /// Adds all options named in a sentence, in order, the longest name first where several start.
+    pub fn named(&self, text: &str, reading: &Reading, sentence: usize, lexicon: &Lexicon, found: &mut Vec<Named>) {
         let tokens = &reading.tokens;
-        let mut found: Vec<Named> = Vec::new();
-        let mut next_mention = mentions.iter().peekable();
-        let mut at = from;
+        let mut mentions = reading.mentions_of(sentence).iter().peekable();
+        let Range { start: mut at, end: to } = reading.sentences[sentence].tokens;
         while at < to {
-            while next_mention.peek().is_some_and(|m| m.tokens.start < at) {
-                next_mention.next();
-            }
+            while mentions.next_if(|mention| mention.tokens.start < at).is_some() {}
             let token = &tokens[at];
-            if token.kind == Kind::Mark {
+            let mention = mentions.peek().filter(|mention| mention.tokens.start == at);
+            let starts = self.first_bits >> (token.hash % 64) & 1 == 1;
+            // Nearly every token names nothing.
+            if token.kind == Kind::Mark || !(starts || mention.is_some() || is_letter(token)) {
                 at += 1;
                 continue;
             }
             let mut best: Option<Named> = None;
-            if self.first_bits >> (token.hash % 64) & 1 == 1
-                && let Some(candidates) = self.first_words.get(&token.hash)
-            {
+            if starts && let Some(candidates) = self.first_words.get(&token.hash) {
                 for &option in candidates {
                     if let Some(end) = self.matches(option, reading, at, to)
                         && best.as_ref().is_none_or(|known| end > known.end)
@@ -147,7 +139,7 @@ impl Options {
                 }
             }
             if best.is_none()
-                && let Some(mention) = next_mention.peek().filter(|m| m.tokens.start == at)
+                && let Some(mention) = mention
             {
                 // The option itself or a kind of it; else the broader name, where it fits one option alone ("stroke").
                 let narrower = |c: ConceptId| lexicon.is_a(mention.concept, c);
@@ -166,7 +158,6 @@ impl Options {
                 None => at += 1,
             }
         }
-        found
     }
 
     /// The only option whose concept fits.
@@ -192,7 +183,7 @@ impl Options {
     /// "option B", "choice B", "(B)", "B)".
     fn letter(&self, text: &str, reading: &Reading, at: usize) -> Option<usize> {
         let token = &reading.tokens[at];
-        if token.end - token.start > 2 || !token.capital {
+        if !is_letter(token) {
             return None;
         }
         let option = *self.letters.get(&token.hash)?;
@@ -202,6 +193,11 @@ impl Options {
         let bracketed = reading.tokens.get(at + 1).is_some_and(|next| next.glued && next.is_mark(')'));
         (called || bracketed).then_some(option)
     }
+}
+
+/// Whether a token may be an option's key: so few letters, the first a capital.
+fn is_letter(token: &Token) -> bool {
+    token.capital && token.end - token.start <= 2
 }
 
 /// The condition (or other concept) that a short option text names: the one that covers at least half of its words.

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use crate::claims::{Clause, clauses};
 use crate::evidence::EvidenceIndex;
+use crate::language;
 use crate::lexicon::Lexicon;
 use crate::options::Named;
 use crate::prose::Prose;
@@ -22,10 +23,16 @@ pub struct Parsed<'a> {
     pub reading: Reading,
     /// What it says about each option, in order.
     pub verdicts: Vec<Verdict>,
-    /// The options that each sentence names.
-    pub named: Vec<Vec<Named>>,
-    /// The clauses of each sentence.
-    pub clauses: Vec<Vec<Clause>>,
+    /// The options that sentences name, in order.
+    named: Vec<Named>,
+    /// Where each sentence's start in `named`, and the end.
+    named_from: Vec<usize>,
+    /// The clauses of all sentences.
+    clauses: Vec<Clause>,
+    /// Where each sentence's start in `clauses`, and the end.
+    clauses_from: Vec<usize>,
+    /// The share of Latin letters, and how many letters there are.
+    pub(crate) letters: (f64, usize),
     prose: OnceCell<Prose>,
 }
 
@@ -41,20 +48,45 @@ impl<'a> Parsed<'a> {
             sections.markup.push([apart - 1, apart]);
         }
         let reading = Reading::without(text, &sections.markup, lexicon);
-        let (verdicts, named) = verdicts(text, &reading, &evidence.options, lexicon);
-        let mut found: Vec<Vec<Clause>> = Vec::with_capacity(reading.sentences.len());
-        for (index, named) in named.iter().enumerate() {
-            let before = found.last().map_or(&[][..], Vec::as_slice);
-            let next = clauses(&reading, index, named, before, lexicon);
-            found.push(next);
+        let mut parsed = Parsed {
+            text,
+            sections,
+            verdicts: Vec::new(),
+            named: Vec::new(),
+            named_from: Vec::with_capacity(reading.sentences.len() + 1),
+            clauses: Vec::with_capacity(2 * reading.sentences.len()),
+            clauses_from: Vec::with_capacity(reading.sentences.len() + 1),
+            letters: language::share(text),
+            prose: OnceCell::new(),
+            reading,
+        };
+        for sentence in 0..parsed.reading.sentences.len() {
+            let (reading, named_from) = (&parsed.reading, parsed.named.len());
+            parsed.named_from.push(named_from);
+            parsed.clauses_from.push(parsed.clauses.len());
+            verdicts(text, reading, sentence, &evidence.options, lexicon, &mut parsed.named, &mut parsed.verdicts);
+            clauses(reading, sentence, &parsed.named[named_from..], lexicon, &mut parsed.clauses);
         }
-        Parsed { text, sections, reading, verdicts, named, clauses: found, prose: OnceCell::new() }
+        parsed.named_from.push(parsed.named.len());
+        parsed.clauses_from.push(parsed.clauses.len());
+        parsed
+    }
+
+    /// The options that a sentence names, in order.
+    pub fn named_in(&self, sentence: usize) -> &[Named] {
+        &self.named[self.named_from[sentence]..self.named_from[sentence + 1]]
+    }
+
+    /// The clauses of a sentence, in order.
+    pub fn clauses_of(&self, sentence: usize) -> &[Clause] {
+        &self.clauses[self.clauses_from[sentence]..self.clauses_from[sentence + 1]]
     }
 
     /// Whether an option's name covers this token.
     pub fn is_option(&self, token: usize) -> bool {
         let sentence = self.reading.sentences.partition_point(|sentence| sentence.tokens.end <= token);
-        self.named.get(sentence).is_some_and(|named| named.iter().any(|n| n.start <= token && token < n.end))
+        let known = sentence < self.reading.sentences.len();
+        known && self.named_in(sentence).iter().any(|named| named.start <= token && token < named.end)
     }
 
     /// What of it is prose of its own; read at the first call. `evidence` and `lexicon` are those it was parsed with.

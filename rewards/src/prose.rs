@@ -134,7 +134,8 @@ impl Prose {
         let (mut told, mut first) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let (mut filled, mut ends) = (Vec::new(), Vec::with_capacity(count));
         // How often each sentence is said, and how many different sentences have a pattern.
-        let (mut said, mut shaped): (KeyMap<u64, usize>, KeyMap<u64, usize>) = Default::default();
+        let map = || KeyMap::<u64, usize>::with_capacity_and_hasher(count, Default::default());
+        let (mut said, mut shaped) = (map(), map());
         for (index, sentence) in reading.sentences.iter().enumerate() {
             let from = filled.len();
             fill(response, index, &mut filled);
@@ -156,7 +157,7 @@ impl Prose {
             let filled = &filled[from..ends[index]];
             from = ends[index];
             let told = &mut prose.told[index];
-            let taken = sentence.tokens.clone().filter(|&at| copied[at]).count();
+            let taken = copied[sentence.tokens.clone()].iter().filter(|copied| **copied).count();
             told.part = if taken > 0 && taken as f64 >= COPIED * told.words as f64 {
                 Part::Copied
             } else if !first[index]
@@ -171,10 +172,11 @@ impl Prose {
             };
             prose.words += told.words;
             if told.part == Part::Own {
-                let own = |at: &usize| reading.tokens[*at].kind != Kind::Mark && !copied[*at];
-                let whole = sentence.tokens.clone().filter(own).count();
-                let inside: usize = filled.iter().map(|range| range.clone().filter(own).count()).sum();
-                prose.own += whole - inside;
+                let own = |range: &Range<usize>| {
+                    let tokens = reading.tokens[range.clone()].iter().zip(&copied[range.clone()]);
+                    tokens.filter(|(token, copied)| token.kind != Kind::Mark && !**copied).count()
+                };
+                prose.own += own(&sentence.tokens) - filled.iter().map(own).sum::<usize>();
             }
         }
         prose.copied = copied;
@@ -226,7 +228,7 @@ fn fill(response: &Parsed, sentence: usize, all: &mut Vec<Range<usize>>) {
     let from = all.len();
     all.extend(reading.mentions_of(sentence).iter().map(|m| m.tokens.clone()));
     all.extend(reading.quantities_of(sentence).iter().map(|q| q.tokens.clone()));
-    all.extend(response.named[sentence].iter().map(|named| named.start..named.end));
+    all.extend(response.named_in(sentence).iter().map(|named| named.start..named.end));
     all[from..].sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
     let (mut end, mut kept) = (0, from);
     for at in from..all.len() {
@@ -253,7 +255,7 @@ fn is_empty(
         return true;
     }
     let options = evidence.options.all.len();
-    let named = &response.named[sentence];
+    let named = response.named_in(sentence);
     if options >= 3 && (0..options).all(|option| named.iter().any(|n| n.option == option)) {
         return true;
     }

@@ -193,22 +193,20 @@ impl Reading {
 }
 
 fn drop_markup(tokens: &mut Vec<Token>, markup: &[Span]) {
-    let mut spans = markup.iter().peekable();
-    let mut parted = false;
-    tokens.retain_mut(|token| {
-        while spans.peek().is_some_and(|span| span[1] <= token.start as usize) {
-            parted = true;
-            spans.next();
+    // Tokens up to `kept` stay, those from `next` on are still to be looked at.
+    let (mut kept, mut next) = (0, 0);
+    for span in markup {
+        let before = next + tokens[next..].partition_point(|token| token.end as usize <= span[0]);
+        tokens.copy_within(next..before, kept);
+        kept += before - next;
+        next = before + tokens[before..].partition_point(|token| (token.start as usize) < span[1]);
+        if let Some(token) = tokens.get_mut(next) {
+            (token.breaks, token.glued) = (2, false);
         }
-        let inside = spans.peek().is_some_and(|span| span[0] < token.end as usize);
-        if inside {
-            return false;
-        }
-        if parted {
-            (token.breaks, token.glued, parted) = (2, false, false);
-        }
-        true
-    });
+    }
+    let left = tokens.len() - next;
+    tokens.copy_within(next.., kept);
+    tokens.truncate(kept + left);
 }
 
 /// "elevated troponin", "troponin is elevated", "normal potassium": the findings that words make of a measure. Where

@@ -113,13 +113,14 @@ pub struct Sections {
 /// Finds the sections of `text`, asked for in `format`. Where its tags are absent, the tags of the other formats and
 /// JSON are tried, so that a response can be read even where it disobeys; the defects still count against it.
 pub fn sections(text: &str, format: Format) -> Sections {
-    let asked = read(text, format);
+    let marked = text.contains('<');
+    let asked = read(text, format, marked);
     if asked.conclusion.is_some() || asked.reasoning.is_some() && format != Format::Plain {
         return asked;
     }
     for other in [Format::ThinkAnswer, Format::DxConclusion, Format::Json] {
         if other != format && !(format == Format::PrefilledThink && other == Format::ThinkAnswer) {
-            let read = read(text, other);
+            let read = read(text, other, marked);
             if read.conclusion.is_some() {
                 return Sections { defects: asked.defects, ..read };
             }
@@ -128,9 +129,11 @@ pub fn sections(text: &str, format: Format) -> Sections {
     Sections { reasoning: Some([0, text.len()]), ..asked }
 }
 
-fn read(text: &str, format: Format) -> Sections {
+/// Reads one format; `marked` says whether there can be tags at all.
+fn read(text: &str, format: Format, marked: bool) -> Sections {
     match format.tags() {
-        Some((first, second)) => tagged(text, first, second, format == Format::PrefilledThink),
+        Some((first, second)) if marked => tagged(text, first, second, format == Format::PrefilledThink),
+        Some((first, second)) => untagged(first, second),
         None if format == Format::Json => json(text),
         None => Sections::default(),
     }
@@ -168,14 +171,17 @@ fn blank(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || c == '\0')
 }
 
+/// A text without either tag.
+fn untagged(first: &'static str, second: &'static str) -> Sections {
+    let missing = |tag| Defect { kind: DefectKind::Missing, tag, span: None };
+    Sections { defects: vec![missing(first), missing(second)], ..Sections::default() }
+}
+
 fn tagged(text: &str, first: &'static str, second: &'static str, prefilled: bool) -> Sections {
     let mut found = Sections::default();
     let (mut think, answer) = (find_tag(text, first), find_tag(text, second));
     if think.opens.is_empty() && think.closes.is_empty() && answer.opens.is_empty() && answer.closes.is_empty() {
-        for tag in [first, second] {
-            found.defects.push(Defect { kind: DefectKind::Missing, tag, span: None });
-        }
-        return found;
+        return untagged(first, second);
     }
     if prefilled && think.opens.first().is_none_or(|open| think.closes.first().is_some_and(|close| close[0] < open[0]))
     {
@@ -330,14 +336,14 @@ fn json_value(text: &str, from: usize) -> Option<(Span, bool)> {
     let value = text[from..].trim_start().strip_prefix(':')?.trim_start();
     let start = text.len() - value.len();
     if let Some(inside) = value.strip_prefix('"') {
-        let mut escaped = false;
-        for (offset, byte) in inside.bytes().enumerate() {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => return Some(([start + 1, start + 1 + offset], true)),
-                _ => {}
+        let (bytes, mut at) = (inside.as_bytes(), 0);
+        while let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|b| matches!(b, b'"' | b'\\'))) {
+            at += offset;
+            if bytes[at] == b'"' {
+                return Some(([start + 1, start + 1 + at], true));
             }
+            // What a backslash stands before ends nothing.
+            at += 2;
         }
         return Some(([start + 1, text.len()], false));
     }

@@ -27,35 +27,33 @@ pub struct Verdict {
 /// Words between an option and the verdict on it, other options and marks left out.
 const REACH: usize = 4;
 
-/// All verdicts of a text in order, and the options that each sentence names.
+/// Adds the options that a sentence names, and the verdicts on them, in order.
 pub fn verdicts(
     text: &str,
     reading: &Reading,
+    sentence: usize,
     options: &Options,
     lexicon: &Lexicon,
-) -> (Vec<Verdict>, Vec<Vec<Named>>) {
-    let mut found = Vec::new();
-    let mut by_sentence = Vec::with_capacity(reading.sentences.len());
-    for sentence in 0..reading.sentences.len() {
-        let range = reading.sentences[sentence].tokens.clone();
-        let mentions = reading.mentions_of(sentence);
-        let named = options.named(text, reading, mentions, range.start, range.end, lexicon);
-        for option in &named {
-            let tokens = option.start..option.end;
-            let status =
-                mentions.iter().find(|m| m.tokens.start < option.end && m.tokens.end > option.start).map(|m| m.status);
-            // "She has no asthma" rejects a diagnosis; "the test is negative" rejects no test.
-            let diagnosis =
-                options.all[option.option].concept.is_some_and(|c| lexicon.concept(c).kind == ConceptKind::Condition);
-            let kept = verdict(reading, sentence, &named, option).or(match status {
-                Some(Status::Absent) if diagnosis && !is_compared(reading, option) => Some(false),
-                _ => None,
-            });
-            found.push(Verdict { option: option.option, kept, sentence, span: reading.span(&tokens), tokens });
-        }
-        by_sentence.push(named);
+    all: &mut Vec<Named>,
+    found: &mut Vec<Verdict>,
+) {
+    let mentions = reading.mentions_of(sentence);
+    let from = all.len();
+    options.named(text, reading, sentence, lexicon, all);
+    let named = &all[from..];
+    for option in named {
+        let tokens = option.start..option.end;
+        let status =
+            mentions.iter().find(|m| m.tokens.start < option.end && m.tokens.end > option.start).map(|m| m.status);
+        // "She has no asthma" rejects a diagnosis; "the test is negative" rejects no test.
+        let diagnosis =
+            options.all[option.option].concept.is_some_and(|c| lexicon.concept(c).kind == ConceptKind::Condition);
+        let kept = verdict(reading, sentence, named, option).or(match status {
+            Some(Status::Absent) if diagnosis && !is_compared(reading, option) => Some(false),
+            _ => None,
+        });
+        found.push(Verdict { option: option.option, kept, sentence, span: reading.span(&tokens), tokens });
     }
-    (found, by_sentence)
 }
 
 static ARTICLES: Words = Words::new("the a an");

@@ -29,9 +29,11 @@ const WRAPPING: &[char] = &[
 /// Reads the content of a box, a JSON value or a line that holds nothing but the answer.
 pub fn parse_choice(content: &str, options: &[AnswerOption]) -> Choice {
     let mut content = Cow::Borrowed(content);
-    for face in ["\\text", "\\mathbf", "\\mathrm", "\\textbf"] {
-        if content.contains(face) {
-            content = Cow::Owned(content.replace(face, ""));
+    if content.contains('\\') {
+        for face in ["\\text", "\\mathbf", "\\mathrm", "\\textbf"] {
+            if content.contains(face) {
+                content = Cow::Owned(content.replace(face, ""));
+            }
         }
     }
     let content = content.trim_matches(WRAPPING).trim_end_matches(['.', ',', ':', ';']).trim_matches(WRAPPING);

@@ -87,7 +87,7 @@ fn citations(claims: &Claims, sentence: usize) -> Vec<Citation> {
     let mut at = range.start;
     while at < range.end {
         let token = &tokens[at];
-        let named = token.kind == Kind::Word && NAMES.spells(token.hash, token.text(text));
+        let named = token.kind == Kind::Word && NAMES.has(token.hash) && NAMES.spells(token.hash, token.text(text));
         let bracket = token.is_mark('[');
         if !named && !bracket {
             at += 1;

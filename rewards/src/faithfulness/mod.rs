@@ -80,7 +80,7 @@ pub fn check(response: &Parsed, evidence: &EvidenceIndex, chosen: &[String], lex
         if !foreign {
             frame::check(&mut claims, sentence);
         }
-        if foreign || response.clauses[sentence].iter().all(|clause| clause.general) {
+        if foreign || response.clauses_of(sentence).iter().all(|clause| clause.general) {
             exempt += 1;
             continue;
         }
@@ -220,7 +220,7 @@ impl Claims<'_> {
     }
 
     fn clause(&self, sentence: usize, token: usize) -> Option<&Clause> {
-        self.response.clauses[sentence].iter().find(|clause| clause.tokens.contains(&token))
+        self.response.clauses_of(sentence).iter().find(|clause| clause.tokens.contains(&token))
     }
 
     /// Whether a token stands in a clause about the patient.

@@ -30,6 +30,9 @@ pub(super) fn check(claims: &mut Claims) -> Vec<Span> {
     let mut open: Option<usize> = None;
     for at in 0..tokens.len() {
         let token = &tokens[at];
+        if open.is_none() && token.kind != Kind::Mark {
+            continue;
+        }
         let (opens, closes) = quote_mark(token, tokens.get(at + 1));
         match open {
             Some(start) if closes && at > start => {

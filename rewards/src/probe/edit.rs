@@ -144,7 +144,10 @@ fn negation(text: &str, parsed: &Parsed, input: &Edit) -> Option<String> {
     let claimed = |mention: &&crate::reading::Mention| {
         mention.measure.is_none()
             && matches!(input.lexicon.concept(mention.concept).kind, ConceptKind::Finding | ConceptKind::History)
-            && parsed.clauses[mention.sentence].iter().any(|c| c.tokens.contains(&mention.tokens.start) && !c.general)
+            && parsed
+                .clauses_of(mention.sentence)
+                .iter()
+                .any(|c| c.tokens.contains(&mention.tokens.start) && !c.general)
             && !parsed.is_option(mention.tokens.start)
     };
     for mention in parsed.reading.mentions.iter().filter(claimed) {

@@ -31,11 +31,11 @@ pub(super) fn is_number(tokens: &[Token], sentence: &Sentence, at: usize) -> boo
         Kind::Number => true,
         Kind::Mark => false,
         Kind::Word => {
-            let joined = tokens.get(at + 1).is_some_and(|next| next.is_mark('-'));
-            let unit = at + 1 + usize::from(joined);
-            VALUES.get(tokens[at].hash).is_some_and(|value| value > 0.0)
-                && unit < sentence.tokens.end
-                && VALUES.get(tokens[unit].hash) == Some(0.0)
+            VALUES.get(tokens[at].hash).is_some_and(|value| value > 0.0) && {
+                let joined = tokens.get(at + 1).is_some_and(|next| next.is_mark('-'));
+                let unit = at + 1 + usize::from(joined);
+                unit < sentence.tokens.end && VALUES.get(tokens[unit].hash) == Some(0.0)
+            }
         }
     }
 }

@@ -41,6 +41,10 @@ pub fn sentences(text: &str, tokens: &[Token]) -> Vec<Sentence> {
 
 fn ends_after(text: &str, tokens: &[Token], at: usize) -> bool {
     let (token, next) = (&tokens[at], &tokens[at + 1]);
+    // Nearly every token is a word within a line.
+    if next.breaks == 0 && next.kind != Kind::Number && token.kind != Kind::Mark {
+        return false;
+    }
     if next.breaks >= 2 {
         return true;
     }

@@ -141,7 +141,7 @@ pub fn tokenize(text: &str) -> Vec<Token> {
     let (mut glued, mut breaks) = (false, 0_u8);
     while at < bytes.len() {
         let byte = bytes[at];
-        if byte.is_ascii() && (byte.is_ascii_whitespace() || byte < 0x20 || byte == 0x0b) {
+        if byte <= b' ' {
             glued = false;
             breaks = (breaks + u8::from(byte == b'\n')).min(2);
             at += 1;
@@ -226,16 +226,18 @@ fn word(text: &str, at: usize) -> (usize, u64, bool) {
     let mut hash = SEED;
     let mut end = at;
     let mut letters = 0;
-    while end < bytes.len() {
-        let byte = bytes[end];
-        if CLASSES[usize::from(byte)] != 0 {
-            letters |= CLASSES[usize::from(byte)];
+    loop {
+        for &byte in &bytes[end..] {
+            let class = CLASSES[usize::from(byte)];
+            if class == 0 {
+                break;
+            }
+            letters |= class;
             // The bit by which small letters differ from capitals; digits have it too.
             hash = mix(hash, byte | 0x20);
             end += 1;
-            continue;
         }
-        if byte.is_ascii() && byte != b'\'' {
+        if bytes.get(end).is_none_or(|&byte| byte.is_ascii() && byte != b'\'') {
             break;
         }
         let c = text[end..].chars().next().unwrap_or(' ');
