@@ -1,7 +1,7 @@
 //! OpenRLHF's remote reward (`--remote_rm_url`): query, prompts and labels in, rewards, scores and extra_logs out.
 
-use attending_datasets::reader::parse;
 use attending_datasets::Problem;
+use attending_datasets::reader::parse;
 use attending_rewards::{Objective, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
