@@ -45,7 +45,7 @@ pub mod text;
 pub mod validation;
 pub mod verdict;
 
-pub use batch::score_batch;
+pub use batch::{score_batch, score_batch_with};
 pub use evidence::EvidenceIndex;
 pub use response::Response;
 pub use rubric::{Preset, Rubric, RubricError, RubricFile, Verifier};

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Server;
-use super::payload::{Item, read, records, scored};
+use super::payload::{Item, read, records};
 use super::queue::Place;
 use super::reply::Fault;
 
@@ -127,7 +127,7 @@ fn answers(server: &Server, lines: &[(usize, Bytes)]) -> (Vec<u8>, usize) {
             Err(problem) => faults.push(Some(json!({ "error": format!("line {number}: {problem}") }).to_string())),
         }
     }
-    let mut scores = records(&scored(server, &work)).into_iter();
+    let mut scores = records(server, &work).into_iter();
     let mut out = Vec::new();
     for fault in faults {
         match fault {

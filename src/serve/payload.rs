@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use attending_datasets::reader::{from_value, parse};
 use attending_datasets::{Case, Problem, validate};
-use attending_rewards::{Response, Scored, score_batch};
+use attending_rewards::{Response, Scored, score_batch, score_batch_with};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -58,7 +58,7 @@ pub(super) fn score(server: &Server, body: &[u8]) -> Result<(Vec<u8>, usize), Fa
     let work = work.map(|(index, item)| item.map_err(|problem| under(&format!("items[{index}]"), problem)));
     let work: Work = work.collect::<Result<_, _>>().map_err(bad)?;
     let mut reply = b"{\"scores\":[".to_vec();
-    for (index, line) in records(&scored(server, &work)).into_iter().enumerate() {
+    for (index, line) in records(server, &work).into_iter().enumerate() {
         if index > 0 {
             reply.push(b',');
         }
@@ -101,10 +101,12 @@ pub(super) fn scored(server: &Server, work: &[(Arc<Case>, Response)]) -> Vec<Sco
     scored
 }
 
-/// Each score as JSON.
-pub(super) fn records(scored: &[Scored]) -> Vec<Result<Vec<u8>, serde_json::Error>> {
-    let record = |scored: &Scored| serde_json::to_vec(&Score { value: scored.reward, reason: reason(scored), scored });
-    scored.par_iter().map(record).collect()
+/// The same, each score as JSON.
+pub(super) fn records(server: &Server, work: &[(Arc<Case>, Response)]) -> Vec<serde_json::Result<Vec<u8>>> {
+    score_batch_with(&server.scorer, work, |scored| {
+        server.metrics.scored(std::slice::from_ref(&scored));
+        serde_json::to_vec(&Score { value: scored.reward, reason: reason(&scored), scored: &scored })
+    })
 }
 
 /// Why there is no reward.
